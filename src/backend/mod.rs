@@ -1,0 +1,128 @@
+//! What every backend does: the operations, their arguments, their workspace, their checks.
+
+mod args;
+pub(crate) mod check;
+mod prepared;
+mod workspace;
+
+pub use args::{
+    CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Projection, RouteArgs,
+    RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, stats,
+};
+pub use prepared::Prepared;
+pub use workspace::{HostWorkspace, Workspace, WorkspaceSize};
+
+use crate::config::{PlanConfig, RouterConfig};
+use crate::element::{Element, Scalar};
+use crate::error::Result;
+use crate::view::{MatrixMut, Space};
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A device that routes, plans and moves rows.
+///
+/// Calls take effect in stream order and neither allocate, nor synchronise, nor touch memory
+/// outside their arguments; the CPU has finished when a call returns. On `Ok` every element of
+/// every output is written. On `Err` nothing is written and the next valid call works.
+///
+/// Errors come in one order on every backend: configuration, dtype, shape, stride, device, overlap
+/// of outputs with inputs or each other, workspace.
+pub trait Backend: sealed::Sealed + Sized {
+    /// Where this backend's views point.
+    type Space: Space;
+
+    /// The per-expert terms that [`prepare`](Self::prepare) computes.
+    type Terms: Send + Sync + std::fmt::Debug;
+
+    /// Computes the experts' norms, once per weight update. The result serves every
+    /// [`route`](Self::route) with the same score, taus, dtype and shape.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn prepare(
+        &self,
+        config: &RouterConfig,
+        args: PrepareArgs<'_, Self::Space>,
+    ) -> Result<Prepared<Self>>;
+
+    /// Workspace of a [`route`](Self::route) of this shape: never less for more tokens.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn route_workspace(&self, config: &RouterConfig, shape: RouteShape) -> Result<WorkspaceSize>;
+
+    /// Scores every token against every expert and selects the K best of each: expert ids and
+    /// weights, best first.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn route(
+        &self,
+        config: &RouterConfig,
+        prepared: &Prepared<Self>,
+        args: RouteArgs<'_, Self::Space>,
+        out: RouteOut<'_, Self::Space>,
+        workspace: Workspace<'_, Self::Space>,
+    ) -> Result<()>;
+
+    /// Workspace of a [`select`](Self::select) of this shape: never less for more tokens.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize>;
+
+    /// Selects from logits that another router made. Score and scale of the configuration are not
+    /// used.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn select(
+        &self,
+        config: &RouterConfig,
+        args: SelectArgs<'_, Self::Space>,
+        out: SelectOut<'_, Self::Space>,
+        workspace: Workspace<'_, Self::Space>,
+    ) -> Result<()>;
+
+    /// Workspace of a [`plan`](Self::plan) of this shape: never less for more tokens.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn plan_workspace(&self, config: &PlanConfig, shape: PlanShape) -> Result<WorkspaceSize>;
+
+    /// Assigns every kept (token, expert) pair a row of the expert-major buffer.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn plan(
+        &self,
+        config: &PlanConfig,
+        args: PlanArgs<'_, Self::Space>,
+        out: PlanOut<'_, Self::Space>,
+        workspace: Workspace<'_, Self::Space>,
+    ) -> Result<()>;
+
+    /// Copies each grouped row's token row; padding rows become zero.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn gather<T: Scalar>(
+        &self,
+        args: GatherArgs<'_, T, Self::Space>,
+        grouped: MatrixMut<'_, T, Self::Space>,
+    ) -> Result<()>;
+
+    /// Sums each token's expert outputs, weighted: from +0, for k ascending,
+    /// `acc = fma(weight, value, acc)` in f32, rounded once. A row of -1 and a weight of 0 are
+    /// skipped.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn combine<T: Element>(
+        &self,
+        args: CombineArgs<'_, T, Self::Space>,
+        out: MatrixMut<'_, T, Self::Space>,
+    ) -> Result<()>;
+}

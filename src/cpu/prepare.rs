@@ -1,0 +1,83 @@
+//! Per-expert terms.
+
+use super::score::metric::{Side, is_cosine, leaves_range, needs_squares, row_scale, row_term};
+use super::score::order::ChunkOrder;
+use super::score::product::{ProductSize, SquareBuffers, TokenRows, WideTokens, WidenTokens};
+use super::scratch::Scratch;
+use super::simd::Level;
+use crate::config::RouterConfig;
+use crate::element::{DType, Element};
+use crate::view::{FloatMatrixRef, each};
+
+/// What the CPU keeps of a set of experts.
+#[derive(Debug)]
+pub struct ExpertTerms {
+    /// Per expert: see [`row_term`].
+    pub(super) terms: Vec<f32>,
+    /// Per expert the power of two that its row is multiplied with; nothing where all are 1.
+    pub(super) scales: Vec<f32>,
+}
+
+/// Experts whose norms are summed together: lanes of every instruction set divide it.
+const ROWS: usize = 16;
+
+pub(super) fn expert_terms(
+    level: Level,
+    config: &RouterConfig,
+    experts: FloatMatrixRef<'_>,
+) -> ExpertTerms {
+    let count = experts.rows();
+    let score = config.score();
+    if !needs_squares(score) {
+        return ExpertTerms { terms: vec![0.0; count], scales: Vec::new() };
+    }
+    let size = ProductSize {
+        experts: 1,
+        width: experts.cols(),
+        order: norm_order(experts.dtype()),
+        lanes: level.lanes(),
+    };
+    let pieces = [WideTokens::words(size, ROWS), size.square_words(ROWS) + ROWS];
+    let mut bytes = vec![0; Scratch::bytes(Scratch::words(&pieces) + ROWS)];
+    let mut scratch = Scratch::from_bytes(&mut bytes);
+    let wide = scratch.floats(pieces[0]);
+    let mut squares = SquareBuffers::take(&mut scratch, size, ROWS);
+
+    let mut terms = Vec::with_capacity(count);
+    let mut scales = Vec::new();
+    for first in (0..count).step_by(ROWS) {
+        let rows = ROWS.min(count - first);
+        let mut sum = |first, rows, scale| {
+            let tokens = TokenRows { view: experts, first, rows, scale };
+            let (order, squares) = (size.order, Some(&mut squares));
+            level.run(WidenTokens { tokens, order, wide, squares });
+        };
+        sum(first, rows, 1.0);
+        terms.extend_from_slice(&squares.out[..rows]);
+    }
+    for (expert, term) in terms.iter_mut().enumerate() {
+        let mut scale = 1.0;
+        if is_cosine(score) && leaves_range(*term) {
+            scale = expert_scale(experts, expert);
+            if scale != 1.0 {
+                let tokens = TokenRows { view: experts, first: expert, rows: 1, scale };
+                let (order, squares_out) = (size.order, Some(&mut squares));
+                level.run(WidenTokens { tokens, order, wide, squares: squares_out });
+                *term = squares.out[0];
+                scales.resize(count, 1.0);
+                scales[expert] = scale;
+            }
+        }
+        *term = row_term(score, Side::Expert, *term, scale);
+    }
+    ExpertTerms { terms, scales }
+}
+
+/// Norms follow the order of the rows' own dtype.
+pub(super) fn norm_order(dtype: DType) -> ChunkOrder {
+    ChunkOrder::of(dtype, dtype)
+}
+
+fn expert_scale(experts: FloatMatrixRef<'_>, expert: usize) -> f32 {
+    each!(experts, view => row_scale(view.row(expert).iter().map(|&v| Element::to_f32(v))))
+}

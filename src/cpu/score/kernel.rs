@@ -1,0 +1,125 @@
+//! The inner loop: rows of a tile times a panel of experts.
+#![allow(unsafe_code)]
+
+use super::order::{BLOCK, Step};
+use crate::cpu::simd::Lanes;
+
+/// Columns of a token tile that are widened at a time.
+pub(crate) const TILE_COLUMNS: usize = 4 * BLOCK;
+/// Distance of a token tile's rows: a constant, so that addresses are immediates, and not a power
+/// of two, so that rows do not compete for the same cache sets.
+pub(crate) const TILE_STRIDE: usize = TILE_COLUMNS + 16;
+
+/// Experts in a panel.
+pub(crate) const fn panel_width<L: Lanes>() -> usize {
+    2 * L::COUNT
+}
+
+/// One block of a product: `rows` x `depth` times `depth` x panel.
+pub(crate) struct BlockProduct<'a> {
+    /// Token rows, [`TILE_STRIDE`] apart, from the block's first column on.
+    pub(crate) tokens: &'a [f32],
+    pub(crate) rows: usize,
+    /// `[depth][panel width]`.
+    pub(crate) panel: &'a [f32],
+    pub(crate) depth: usize,
+    pub(crate) step: Step,
+    /// `[levels][level_stride]`, each level `[rows][panel width]`.
+    pub(crate) levels: &'a mut [f32],
+    pub(crate) level_stride: usize,
+    /// `[rows][panel width]`.
+    pub(crate) out: &'a mut [f32],
+}
+
+impl BlockProduct<'_> {
+    /// Every access of the kernel lies in these bounds.
+    #[inline(always)]
+    fn check<L: Lanes>(&self) {
+        let size = self.rows * panel_width::<L>();
+        let highest = |level: Option<usize>| level.map_or(0, |l| l + 1);
+        let levels = highest(self.step.resume)
+            .max(highest(self.step.store))
+            .max((u32::BITS - self.step.add.leading_zeros()) as usize);
+        assert!(self.rows > 0 && self.depth <= BLOCK);
+        assert!(self.tokens.len() >= (self.rows - 1) * TILE_STRIDE + self.depth);
+        assert!(self.panel.len() >= self.depth * panel_width::<L>());
+        assert!(self.out.len() >= size && self.level_stride >= size);
+        assert!(levels == 0 || self.levels.len() >= (levels - 1) * self.level_stride + size);
+    }
+
+    #[inline(always)]
+    pub(crate) fn run<L: Lanes>(mut self) {
+        self.check::<L>();
+        let mut row = 0;
+        while row < self.rows {
+            let rest = self.rows - row;
+            // SAFETY: `check` holds, and each arm handles at most `rest` rows from `row` on.
+            unsafe {
+                row += match rest {
+                    14.. if L::ROWS >= 14 => self.rows_at::<L, 14>(row),
+                    12.. if L::ROWS >= 12 => self.rows_at::<L, 12>(row),
+                    8.. if L::ROWS >= 8 => self.rows_at::<L, 8>(row),
+                    6.. if L::ROWS >= 6 => self.rows_at::<L, 6>(row),
+                    4.. => self.rows_at::<L, 4>(row),
+                    2.. => self.rows_at::<L, 2>(row),
+                    _ => self.rows_at::<L, 1>(row),
+                };
+            }
+        }
+    }
+
+    /// Rows `row .. row + R`; returns R.
+    ///
+    /// # Safety
+    /// `check` holds and `row + R <= rows`.
+    #[inline(always)]
+    unsafe fn rows_at<L: Lanes, const R: usize>(&mut self, row: usize) -> usize {
+        let width = panel_width::<L>();
+        let tile = row * width;
+        let (levels, stride) = (self.levels.as_mut_ptr(), self.level_stride);
+        let level = |l: usize| levels.wrapping_add(l * stride + tile);
+        // SAFETY: `check` bounds every address by the slices' lengths; `levels` and `out` are
+        // exclusive borrows that `self` holds, read and written by this thread alone.
+        unsafe {
+            let mut sums = [[L::splat(0.0); 2]; R];
+            if let Some(resume) = self.step.resume {
+                let from = level(resume);
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    let at = from.add(r * width);
+                    *sum = [L::load(at), L::load(at.add(L::COUNT))];
+                }
+            }
+            let tokens = self.tokens.as_ptr().add(row * TILE_STRIDE);
+            let mut panel = self.panel.as_ptr();
+            for k in 0..self.depth {
+                let experts = [L::load(panel), L::load(panel.add(L::COUNT))];
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    let token = L::splat(*tokens.add(r * TILE_STRIDE + k));
+                    sum[0] = token.mul_add(experts[0], sum[0]);
+                    sum[1] = token.mul_add(experts[1], sum[1]);
+                }
+                panel = panel.add(width);
+            }
+            let mut add = self.step.add;
+            while add != 0 {
+                let from = level(add.trailing_zeros() as usize);
+                add &= add - 1;
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    let at = from.add(r * width);
+                    sum[0] = L::load(at).add(sum[0]);
+                    sum[1] = L::load(at.add(L::COUNT)).add(sum[1]);
+                }
+            }
+            let to = match self.step.store {
+                Some(store) => level(store),
+                None => self.out.as_mut_ptr().add(tile),
+            };
+            for (r, sum) in sums.iter().enumerate() {
+                let at = to.add(r * width);
+                sum[0].store(at);
+                sum[1].store(at.add(L::COUNT));
+            }
+        }
+        R
+    }
+}
