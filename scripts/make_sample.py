@@ -167,9 +167,7 @@ def pieces(tokens: list[str], limit: int) -> list[slice]:
     return cuts
 
 
-def encode_text(
-    text: str, encoder: Encoder, tokenizer: Tokenizer
-) -> tuple[np.ndarray, list[str]]:
+def encode(text: str, encoder: Encoder, tokenizer: Tokenizer) -> tuple[np.ndarray, list[str]]:
     """States [T, HIDDEN] and token strings of `text`, paragraph by paragraph."""
     first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     states, labels = [], []
@@ -203,7 +201,6 @@ def seeds(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def spherical_kmeans(points: np.ndarray) -> np.ndarray:
     """Best of RESTARTS runs: EXPERTS unit centroids, largest cluster first."""
     rng = np.random.default_rng(SEED)
-    rows = np.arange(len(points))
     best, best_fit = None, -math.inf
     for _ in range(RESTARTS):
         centroids, previous = seeds(points, rng), None
@@ -211,11 +208,11 @@ def spherical_kmeans(points: np.ndarray) -> np.ndarray:
             cosines = points @ centroids.T
             ids = cosines.argmax(axis=1)
             sizes = np.bincount(ids, minlength=EXPERTS)
-            if (previous is not None and np.array_equal(ids, previous)) or not sizes.all():
+            if np.array_equal(ids, previous) or not sizes.all():
                 break
             previous = ids
             centroids = unit(np.stack([points[ids == e].sum(axis=0) for e in range(EXPERTS)]))
-        fit = cosines[rows, ids].sum()
+        fit = cosines.max(axis=1).sum()
         if sizes.all() and fit > best_fit:  # a run that emptied a cluster never wins
             first_member = [int(np.argmax(ids == e)) for e in range(EXPERTS)]
             best, best_fit = centroids[np.lexsort((first_member, -sizes))], fit
@@ -273,7 +270,7 @@ def run(model_dir: Path | None, check: bool) -> None:
     text = (DATA_DIR / "sample.txt").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
         weights, tokenizer = load_model(model_dir or fetch_model(Path(scratch)))
-    states, tokens = encode_text(text, Encoder(weights), tokenizer)
+    states, tokens = encode(text, Encoder(weights), tokenizer)
     states, labels = states.astype(np.float16), json.dumps(tokens, ensure_ascii=False)
     experts = spherical_kmeans(unit(states))
     if check:
