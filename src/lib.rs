@@ -1,19 +1,31 @@
-//! Sparse Mixture-of-Experts routing.
+#![doc = include_str!("../README.md")]
 
 pub mod chain;
+pub mod oracle;
 
 mod backend;
 mod config;
 mod cpu;
 mod element;
 mod error;
+mod owned;
 mod view;
 
-pub use backend::*;
-pub use config::*;
-pub use cpu::*;
+pub use backend::{
+    Backend, CombineArgs, GatherArgs, HostWorkspace, PlanArgs, PlanOut, PlanShape, PrepareArgs,
+    Prepared, Projection, RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape,
+    Workspace, WorkspaceSize, stats,
+};
+pub use config::{
+    BiasPlacement, Capacity, DropPolicy, Gate, GroupScore, Groups, MAX_EXPERTS, PlanConfig,
+    PlanConfigBuilder, RouterConfig, RouterConfigBuilder, Score,
+};
+pub use cpu::{Cpu, ExpertTerms, SimdLevel};
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
+pub use owned::{Plan, Router, Routing};
 #[cfg(feature = "cuda")]
 pub use view::Cuda;
-pub use view::{FloatMatrixRef, Host, MatrixMut, MatrixRef, RowChunksMut, Space, VectorMut, VectorRef};
+pub use view::{
+    FloatMatrixRef, Host, MatrixMut, MatrixRef, RowChunksMut, Space, VectorMut, VectorRef,
+};

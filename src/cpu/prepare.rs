@@ -2,7 +2,8 @@
 
 use super::score::metric::{Side, is_cosine, leaves_range, needs_squares, row_scale, row_term};
 use super::score::order::ChunkOrder;
-use super::score::product::{ProductSize, SquareBuffers, TokenRows, WideTokens, WidenTokens};
+use super::score::product::{PanelBuffers, ProductSize, WidenTokens};
+use super::score::tile::{Squares, TokenRows};
 use super::scratch::Scratch;
 use super::simd::Level;
 use crate::config::RouterConfig;
@@ -18,7 +19,7 @@ pub struct ExpertTerms {
     pub(super) scales: Vec<f32>,
 }
 
-/// Experts whose norms are summed together: lanes of every instruction set divide it.
+/// Experts whose norms are summed together.
 const ROWS: usize = 16;
 
 pub(super) fn expert_terms(
@@ -31,29 +32,27 @@ pub(super) fn expert_terms(
     if !needs_squares(score) {
         return ExpertTerms { terms: vec![0.0; count], scales: Vec::new() };
     }
-    let size = ProductSize {
-        experts: 1,
-        width: experts.cols(),
-        order: norm_order(experts.dtype()),
-        lanes: level.lanes(),
-    };
-    let pieces = [WideTokens::words(size, ROWS), size.square_words(ROWS) + ROWS];
-    let mut bytes = vec![0; Scratch::bytes(Scratch::words(&pieces) + ROWS)];
+    let size = ProductSize::new(level, 1, experts.cols(), norm_order(experts.dtype()));
+    let pieces = [size.wide_words(ROWS), size.square_rows(ROWS), size.square_words(ROWS)];
+    let words = Scratch::words(&pieces) + PanelBuffers::words(size.lanes);
+    let mut bytes = vec![0; Scratch::bytes(words)];
     let mut scratch = Scratch::from_bytes(&mut bytes);
-    let wide = scratch.floats(pieces[0]);
-    let mut squares = SquareBuffers::take(&mut scratch, size, ROWS);
+    let wide = scratch.floats(size.wide_words(ROWS));
+    let mut squares = Squares::take(&mut scratch, size, ROWS);
+    let staging = PanelBuffers::take(&mut scratch, size.lanes).staging;
+    let mut sum_squares = |tokens: TokenRows<'_>, squares: &mut Squares<'_>| {
+        let (wide, staging) = (&mut *wide, &mut *staging);
+        let (order, squares) = (size.order, Some(squares));
+        level.run(WidenTokens { tokens, order, wide, staging, squares });
+    };
 
     let mut terms = Vec::with_capacity(count);
     let mut scales = Vec::new();
     for first in (0..count).step_by(ROWS) {
         let rows = ROWS.min(count - first);
-        let mut sum = |first, rows, scale| {
-            let tokens = TokenRows { view: experts, first, rows, scale };
-            let (order, squares) = (size.order, Some(&mut squares));
-            level.run(WidenTokens { tokens, order, wide, squares });
-        };
-        sum(first, rows, 1.0);
-        terms.extend_from_slice(&squares.out[..rows]);
+        let tokens = TokenRows { view: experts, first, rows, scale: 1.0 };
+        sum_squares(tokens, &mut squares);
+        terms.extend((0..rows).map(|row| squares.out[size.square_index(row)]));
     }
     for (expert, term) in terms.iter_mut().enumerate() {
         let mut scale = 1.0;
@@ -61,8 +60,7 @@ pub(super) fn expert_terms(
             scale = expert_scale(experts, expert);
             if scale != 1.0 {
                 let tokens = TokenRows { view: experts, first: expert, rows: 1, scale };
-                let (order, squares_out) = (size.order, Some(&mut squares));
-                level.run(WidenTokens { tokens, order, wide, squares: squares_out });
+                sum_squares(tokens, &mut squares);
                 *term = squares.out[0];
                 scales.resize(count, 1.0);
                 scales[expert] = scale;

@@ -1,2 +1,57 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks: `cargo xtask help` lists them.
+
+mod lint;
+mod readme;
+mod run;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use run::{Failure, Result};
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  test [--all]          Everything that must pass: build without default features, unit,
+                        integration and command-line tests, doc tests, the README's commands.
+                        --all adds the heavy sweeps (COSMOE_TEST_ALL=1) and a second pass with
+                        overflow checks and debug assertions.
+  lint [--advisories]   Format, clippy and docs with warnings denied, cargo-deny's bans, licences
+                        and sources. --advisories adds known vulnerabilities (fetches a database).
+  help                  This text.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        [] | ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["test"] => test::test(false),
+        ["test", "--all"] => test::test(true),
+        ["lint"] => lint::lint(false),
+        ["lint", "--advisories"] => lint::lint(true),
+        [task @ ("test" | "lint"), rest @ ..] => {
+            let found = rest.join(" ");
+            Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
+        }
+        [task, ..] => {
+            let expected = "expected test, lint or help";
+            Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
+        }
+    }
+}

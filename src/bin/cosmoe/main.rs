@@ -1,1 +1,58 @@
-fn main() {}
+//! The `cosmoe` program: route, select and plan on files.
+
+mod args;
+mod device;
+mod error;
+mod input;
+mod names;
+mod output;
+mod progress;
+mod report;
+mod router;
+mod run;
+mod sample;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::Command;
+use error::Failure;
+use run::Outcome;
+
+fn main() -> ExitCode {
+    match run().and_then(|outcome| show(&outcome)) {
+        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}
+
+fn run() -> Result<Outcome, Failure> {
+    match args::parse(std::env::args_os())? {
+        Command::Help(text) => Ok(Outcome {
+            stdout: text,
+            notes: Vec::new(),
+        }),
+        Command::Info => Ok(run::info::run()),
+        Command::Plan(options) => run::plan::run(&options),
+        Command::Route(options) => run::route::run(&options),
+        Command::Select(options) => run::select::run(&options),
+    }
+}
+
+/// Standard output first: should it fail, the error's line is the only one on standard error.
+fn show(outcome: &Outcome) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout
+        .write_all(outcome.stdout.as_bytes())
+        .and_then(|()| stdout.flush());
+    written.map_err(Failure::stdout)?;
+    let mut stderr = anstream::stderr().lock();
+    for note in &outcome.notes {
+        // Nobody is left to tell that standard error is gone.
+        let _ = writeln!(stderr, "{}", error::one_line(note));
+    }
+    Ok(())
+}

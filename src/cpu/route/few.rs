@@ -4,10 +4,8 @@ use super::Job;
 use super::rows::{Products, RowOut, unscaled};
 use crate::backend::RouteOut;
 use crate::chain::row::RowScratch;
-use crate::cpu::score::product::{
-    Operand, PanelBuffers, PanelProduct, ProductSize, SquareBuffers, TokenRows, WideTokens,
-    WidenTokens,
-};
+use crate::cpu::score::product::{Operand, PanelBuffers, PanelProduct, ProductSize, WidenTokens};
+use crate::cpu::score::tile::{Squares, TokenRows};
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::cpu::select::mask_row;
 use crate::cpu::simd::{Lanes, Task};
@@ -17,7 +15,8 @@ use crate::view::{FloatMatrixRef, MatrixRef};
 struct Stage<'a> {
     size: ProductSize,
     wide: &'a mut [f32],
-    sums: SquareBuffers<'a>,
+    sums: Squares<'a>,
+    staging: &'a mut [f32],
     squares: &'a mut [f32],
     out: &'a mut [f32],
 }
@@ -26,11 +25,19 @@ impl<'a> Stage<'a> {
     fn take(scratch: &mut Scratch<'a>, size: ProductSize, tokens: usize) -> Self {
         Self {
             size,
-            wide: scratch.floats(WideTokens::words(size, tokens)),
-            sums: SquareBuffers::take(scratch, size, tokens),
-            squares: scratch.floats(size.row_capacity(tokens)),
+            wide: scratch.floats(size.wide_words(tokens)),
+            sums: Squares::take(scratch, size, tokens),
+            staging: PanelBuffers::take(scratch, size.lanes).staging,
+            squares: scratch.floats(tokens),
             out: scratch.floats(size.out_words(tokens)),
         }
+    }
+
+    /// Widens the tokens and sums their squares, if the score needs them.
+    fn widen(&mut self, job: &Job<'_>, operand: &Operand<'_>, tokens: TokenRows<'_>) {
+        let squares = job.needs_squares().then_some(&mut self.sums);
+        let (order, wide, staging) = (operand.order, &mut *self.wide, &mut *self.staging);
+        job.level.run(WidenTokens { tokens, order, wide, staging, squares });
     }
 
     /// Products of the first `rows` rows of `tokens`: `[panels][rows][panel width]`.
@@ -42,14 +49,9 @@ impl<'a> Stage<'a> {
         rows: usize,
         workers: &mut Workers<'_>,
     ) {
-        let order = operand.order;
-        let with_squares = job.needs_squares();
-        let squares = with_squares.then_some(&mut self.sums);
-        let tokens = unscaled(tokens, 0, rows);
-        job.level.run(WidenTokens { tokens, order, wide: self.wide, squares });
-        if with_squares {
-            let capacity = self.size.row_capacity(rows);
-            self.squares[..capacity].copy_from_slice(&self.sums.out[..capacity]);
+        self.widen(job, operand, unscaled(tokens, 0, rows));
+        for (row, squares) in self.squares[..rows].iter_mut().enumerate() {
+            *squares = self.sums.out[self.size.square_index(row)];
         }
         let (wide, size) = (&*self.wide, self.size);
         let panels = self.out.chunks_mut(rows * size.panel_width()).enumerate();
@@ -124,9 +126,7 @@ fn select<'a>(
     for row in 0..rows {
         let Some(scale) = job.rescale(tokens, row, stage.squares[row]) else { continue };
         scales[row] = scale;
-        let again = TokenRows { view: tokens, first: row, rows: 1, scale };
-        let (order, squares) = (experts.order, Some(&mut stage.sums));
-        job.level.run(WidenTokens { tokens: again, order, wide: stage.wide, squares });
+        stage.widen(job, &experts, TokenRows { view: tokens, first: row, rows: 1, scale });
         stage.squares[row] = stage.sums.out[0];
         let wide = &*stage.wide;
         let panels = stage.out.chunks_mut(panel_stride).enumerate();

@@ -5,7 +5,7 @@ use crate::chain::row::RowScratch;
 use crate::config::RouterConfig;
 use crate::cpu::Cpu;
 use crate::cpu::score::order::ChunkOrder;
-use crate::cpu::score::product::{PanelBuffers, PanelProduct, ProductSize, TileBuffers, WideTokens};
+use crate::cpu::score::product::{PanelBuffers, PanelProduct, ProductSize, TileBuffers};
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::element::DType;
 
@@ -49,22 +49,16 @@ pub(in crate::cpu) struct Layout {
 
 impl Layout {
     pub(in crate::cpu) fn new(cpu: Cpu, config: &RouterConfig, shape: RouteShape) -> Self {
-        let lanes = cpu.level.lanes();
-        let experts = ProductSize {
-            experts: config.num_experts(),
-            width: shape.projected.unwrap_or(shape.hidden),
-            order: match shape.projected {
-                None => ChunkOrder::of(shape.token_dtype, shape.expert_dtype),
-                Some(_) => ChunkOrder::Pairwise,
-            },
-            lanes,
+        let order = match shape.projected {
+            None => ChunkOrder::of(shape.token_dtype, shape.expert_dtype),
+            Some(_) => ChunkOrder::Pairwise,
         };
+        let width = shape.projected.unwrap_or(shape.hidden);
+        let experts = ProductSize::new(cpu.level, config.num_experts(), width, order);
         // The projection's dtype is not part of the shape: the order with more levels.
-        let projection = shape.projected.map(|rows| ProductSize {
-            experts: rows,
-            width: shape.hidden,
-            order: larger_order(shape.token_dtype, shape.hidden),
-            lanes,
+        let projection = shape.projected.map(|rows| {
+            let order = larger_order(shape.token_dtype, shape.hidden);
+            ProductSize::new(cpu.level, rows, shape.hidden, order)
         });
         let mut layout = Self {
             mode: Mode::Few,
@@ -115,7 +109,7 @@ impl Layout {
     /// One task's memory for one panel at a time.
     fn few_slot_words(&self, size: ProductSize) -> usize {
         let levels = PanelProduct::level_words(size, self.tokens);
-        Scratch::words(&[levels]) + Scratch::words(&[PanelBuffers::words(size.lanes); 2])
+        Scratch::words(&[levels]) + PanelBuffers::words(size.lanes)
     }
 
     /// Widened tokens, sums of squares and products of every stage, and the tasks' memory.
@@ -124,15 +118,17 @@ impl Layout {
             .sizes()
             .map(|size| {
                 Scratch::words(&[
-                    WideTokens::words(size, self.tokens),
+                    size.wide_words(self.tokens),
                     size.square_words(self.tokens),
-                    size.row_capacity(self.tokens),
+                    size.square_rows(self.tokens),
+                    self.tokens,
                     size.out_words(self.tokens),
                     self.tokens * size.experts,
                 ])
             })
             .sum();
-        shared + Workers::words(self.tasks, self.slot_words)
+        let staging = PanelBuffers::words(self.experts.lanes);
+        shared + staging + Workers::words(self.tasks, self.slot_words)
     }
 
     fn tiles(&mut self, cpu: Cpu) {
@@ -160,12 +156,11 @@ impl Layout {
         let products: usize = self
             .sizes()
             .map(|size| {
-                // The pieces of TileBuffers, each rounded up to a line.
-                let buffers = TileBuffers::words(size, rows) + 6 * 16;
-                Scratch::words(&[buffers, size.out_words(rows), rows * size.experts])
+                TileBuffers::words(size, rows)
+                    + Scratch::words(&[size.out_words(rows), rows * size.experts, rows])
             })
             .sum();
-        products + Scratch::words(&[self.row_words, 64])
+        products + Scratch::words(&[self.row_words])
     }
 
     fn tiles_words(&self) -> usize {

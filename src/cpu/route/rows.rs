@@ -7,7 +7,8 @@ use crate::cpu::score::metric::{
     Side, is_cosine, leaves_range, logits, needs_squares, row_scale, row_term,
 };
 use crate::cpu::score::order::ChunkOrder;
-use crate::cpu::score::product::{Operand, TokenRows};
+use crate::cpu::score::product::Operand;
+use crate::cpu::score::tile::TokenRows;
 use crate::cpu::simd::Lanes;
 use crate::element::Element;
 use crate::view::{FloatMatrixRef, each};

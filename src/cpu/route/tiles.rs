@@ -5,9 +5,8 @@ use super::Job;
 use super::rows::{Products, RowOut, unscaled};
 use crate::backend::RouteOut;
 use crate::chain::row::RowScratch;
-use crate::cpu::score::product::{
-    Operand, ProductSize, TileBuffers, TokenRows, pack_operand, tile_product,
-};
+use crate::cpu::score::product::{Operand, ProductSize, TileBuffers, pack_operand, tile_product};
+use crate::cpu::score::tile::TokenRows;
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::cpu::select::mask_row;
 use crate::cpu::simd::{Lanes, Task};
@@ -107,7 +106,9 @@ impl Tile<'_> {
         let with_squares = job.needs_squares();
         let rows = unscaled(tokens, first, real);
         tile_product::<L>(&self.experts, rows, with_squares, &mut buffers, words);
-        squares[..real].copy_from_slice(&buffers.squares.out[..real]);
+        for (row, squares) in squares[..real].iter_mut().enumerate() {
+            *squares = buffers.squares.out[size.square_index(row)];
+        }
         let panel_stride = self.rows * size.panel_width();
         for row in 0..real {
             let mut scale = 1.0;

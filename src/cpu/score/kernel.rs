@@ -4,11 +4,9 @@
 use super::order::{BLOCK, Step};
 use crate::cpu::simd::Lanes;
 
-/// Columns of a token tile that are widened at a time.
-pub(crate) const TILE_COLUMNS: usize = 4 * BLOCK;
-/// Distance of a token tile's rows: a constant, so that addresses are immediates, and not a power
-/// of two, so that rows do not compete for the same cache sets.
-pub(crate) const TILE_STRIDE: usize = TILE_COLUMNS + 16;
+/// Columns of experts that are asked for ahead of their use: panels come from beyond the first-level
+/// cache, and lie one after the other.
+const PREFETCH: usize = 16;
 
 /// Experts in a panel.
 pub(crate) const fn panel_width<L: Lanes>() -> usize {
@@ -17,7 +15,7 @@ pub(crate) const fn panel_width<L: Lanes>() -> usize {
 
 /// One block of a product: `rows` x `depth` times `depth` x panel.
 pub(crate) struct BlockProduct<'a> {
-    /// Token rows, [`TILE_STRIDE`] apart, from the block's first column on.
+    /// `[groups][BLOCK][group rows]`, see [`PackGroup`](super::tile::PackGroup).
     pub(crate) tokens: &'a [f32],
     pub(crate) rows: usize,
     /// `[depth][panel width]`.
@@ -41,7 +39,8 @@ impl BlockProduct<'_> {
             .max(highest(self.step.store))
             .max((u32::BITS - self.step.add.leading_zeros()) as usize);
         assert!(self.rows > 0 && self.depth <= BLOCK);
-        assert!(self.tokens.len() >= (self.rows - 1) * TILE_STRIDE + self.depth);
+        let groups = self.rows.div_ceil(L::ROWS);
+        assert!(self.tokens.len() >= groups * BLOCK * L::ROWS);
         assert!(self.panel.len() >= self.depth * panel_width::<L>());
         assert!(self.out.len() >= size && self.level_stride >= size);
         assert!(levels == 0 || self.levels.len() >= (levels - 1) * self.level_stride + size);
@@ -52,7 +51,8 @@ impl BlockProduct<'_> {
         self.check::<L>();
         let mut row = 0;
         while row < self.rows {
-            let rest = self.rows - row;
+            // A tail shares its group's columns: arms smaller than a group stay inside it.
+            let rest = (self.rows - row).min(L::ROWS - row % L::ROWS);
             // SAFETY: `check` holds, and each arm handles at most `rest` rows from `row` on.
             unsafe {
                 row += match rest {
@@ -89,16 +89,21 @@ impl BlockProduct<'_> {
                     *sum = [L::load(at), L::load(at.add(L::COUNT))];
                 }
             }
-            let tokens = self.tokens.as_ptr().add(row * TILE_STRIDE);
+            let group = row / L::ROWS * BLOCK * L::ROWS;
+            let mut tokens = self.tokens.as_ptr().add(group + row % L::ROWS);
             let mut panel = self.panel.as_ptr();
-            for k in 0..self.depth {
+            for _ in 0..self.depth {
+                let ahead = panel.wrapping_add(PREFETCH * width);
+                L::prefetch(ahead);
+                L::prefetch(ahead.wrapping_add(L::COUNT));
                 let experts = [L::load(panel), L::load(panel.add(L::COUNT))];
                 for (r, sum) in sums.iter_mut().enumerate() {
-                    let token = L::splat(*tokens.add(r * TILE_STRIDE + k));
+                    let token = L::splat(*tokens.add(r));
                     sum[0] = token.mul_add(experts[0], sum[0]);
                     sum[1] = token.mul_add(experts[1], sum[1]);
                 }
-                panel = panel.add(width);
+                panel = panel.wrapping_add(width);
+                tokens = tokens.wrapping_add(L::ROWS);
             }
             let mut add = self.step.add;
             while add != 0 {

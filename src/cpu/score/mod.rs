@@ -10,4 +10,4 @@ pub(crate) mod metric;
 pub(crate) mod order;
 pub(crate) mod pack;
 pub(crate) mod product;
-pub(crate) mod sums;
+pub(crate) mod tile;

@@ -3,7 +3,7 @@
 
 use half::slice::HalfFloatSliceExt;
 
-use super::kernel::{TILE_STRIDE, panel_width};
+use super::kernel::panel_width;
 use super::order::BLOCK;
 use crate::cpu::simd::Lanes;
 use crate::element::Element;
@@ -16,7 +16,7 @@ pub(crate) fn padded(columns: usize) -> usize {
 
 /// Writes `columns` of row `row` to `to`, in f32, times a power of two, padded with zeros.
 #[inline(always)]
-fn widen(
+pub(super) fn widen(
     from: FloatMatrixRef<'_>,
     row: usize,
     columns: std::ops::Range<usize>,
@@ -39,29 +39,13 @@ fn widen(
     rest.fill(0.0);
 }
 
-/// Fills a tile with `columns` of the rows `first .. first + rows`, each times `scale`.
-#[inline(always)]
-pub(crate) fn pack_tile(
-    from: FloatMatrixRef<'_>,
-    first: usize,
-    rows: usize,
-    columns: std::ops::Range<usize>,
-    scale: f32,
-    tile: &mut [f32],
-) {
-    let depth = padded(columns.len());
-    for row in 0..rows {
-        let to = &mut tile[row * TILE_STRIDE..][..depth];
-        widen(from, first + row, columns.clone(), scale, to);
-    }
-}
-
 /// Floats of [`pack_panel`]'s staging memory.
 pub(crate) const fn staging_words<L: Lanes>() -> usize {
     panel_width::<L>() * STAGING_STRIDE
 }
 
-const STAGING_STRIDE: usize = BLOCK + 16;
+/// Distance of widened rows: not a power of two, so that they do not compete for the same cache sets.
+pub(super) const STAGING_STRIDE: usize = BLOCK + 16;
 
 /// Transposes `columns` (at most a block) of the experts from `first` on into a panel
 /// `[padded columns][panel width]`. Experts beyond the last are 0. `scales` holds a power of two

@@ -1,9 +1,9 @@
 //! Whole products: a tile of tokens, or one panel of experts, over all of D.
 
-use super::kernel::{BlockProduct, TILE_COLUMNS, TILE_STRIDE, panel_width};
-use super::order::{BLOCK, ChunkOrder, Step};
-use super::pack::{pack_panel, pack_tile, padded};
-use super::sums::BlockSquares;
+use super::kernel::{BlockProduct, panel_width};
+use super::order::{BLOCK, ChunkOrder};
+use super::pack::{pack_panel, padded};
+use super::tile::{PackGroup, Squares, TokenRows};
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{Lanes, Level, Task};
 use crate::view::FloatMatrixRef;
@@ -65,10 +65,17 @@ pub(crate) struct ProductSize {
     /// D.
     pub(crate) width: usize,
     pub(crate) order: ChunkOrder,
+    /// Lanes of a vector.
     pub(crate) lanes: usize,
+    /// Token rows of the kernel.
+    pub(crate) group_rows: usize,
 }
 
 impl ProductSize {
+    pub(crate) fn new(level: Level, experts: usize, width: usize, order: ChunkOrder) -> Self {
+        Self { experts, width, order, lanes: level.lanes(), group_rows: level.rows() }
+    }
+
     pub(crate) fn panel_width(self) -> usize {
         2 * self.lanes
     }
@@ -91,25 +98,42 @@ impl ProductSize {
         padded(self.width) * self.panels() * self.panel_width()
     }
 
-    /// Rows up to whole vectors, as sums of squares need.
-    pub(crate) fn row_capacity(self, rows: usize) -> usize {
-        rows.next_multiple_of(self.lanes)
+    /// Entries of the sums of squares of `rows` tokens, groups up to whole vectors.
+    pub(crate) fn square_rows(self, rows: usize) -> usize {
+        rows.div_ceil(self.group_rows) * self.group_rows.next_multiple_of(self.lanes)
     }
 
+    /// Where row `row` is among them.
+    pub(crate) fn square_index(self, row: usize) -> usize {
+        let group = row / self.group_rows;
+        group * self.group_rows.next_multiple_of(self.lanes) + row % self.group_rows
+    }
+
+    /// Unfinished sums of squares of `rows` tokens.
     pub(crate) fn square_words(self, rows: usize) -> usize {
-        (self.levels() + 1) * self.row_capacity(rows)
+        self.levels() * self.square_rows(rows)
+    }
+
+    /// One packed block of `rows` tokens.
+    fn block_words(self, rows: usize) -> usize {
+        rows.next_multiple_of(self.group_rows) * BLOCK + self.lanes
+    }
+
+    /// All packed blocks of `rows` tokens.
+    pub(crate) fn wide_words(self, rows: usize) -> usize {
+        self.width.div_ceil(BLOCK) * self.block_words(rows)
     }
 }
 
 /// Memory to pack one block of one panel.
 pub(crate) struct PanelBuffers<'a> {
     panel: &'a mut [f32],
-    staging: &'a mut [f32],
+    pub(crate) staging: &'a mut [f32],
 }
 
 impl<'a> PanelBuffers<'a> {
     pub(crate) fn words(lanes: usize) -> usize {
-        BLOCK * 2 * lanes + staging_for(lanes)
+        Scratch::words(&[BLOCK * 2 * lanes, staging_for(lanes)])
     }
 
     pub(crate) fn take(scratch: &mut Scratch<'a>, lanes: usize) -> Self {
@@ -124,72 +148,80 @@ fn staging_for(lanes: usize) -> usize {
     2 * lanes * (BLOCK + 16)
 }
 
-/// Sums of squares of a tile's rows.
-pub(crate) struct SquareBuffers<'a> {
-    levels: &'a mut [f32],
-    /// One per row, rows up to whole vectors.
-    pub(crate) out: &'a mut [f32],
-}
-
-impl<'a> SquareBuffers<'a> {
+impl<'a> Squares<'a> {
     pub(crate) fn take(scratch: &mut Scratch<'a>, size: ProductSize, rows: usize) -> Self {
-        let capacity = size.row_capacity(rows);
-        Self {
-            levels: scratch.floats(size.levels() * capacity),
-            out: scratch.floats(capacity),
-        }
-    }
-
-    /// `rows` is a multiple of the lane count, at most what was taken.
-    #[inline(always)]
-    fn block<L: Lanes>(&mut self, tile: &[f32], rows: usize, depth: usize, step: Step) {
-        let (levels, out) = (&mut *self.levels, &mut *self.out);
-        BlockSquares { tile, rows, depth, step, levels, out }.run::<L>();
+        Self { levels: scratch.floats(size.square_words(rows)), out: scratch.floats(size.square_rows(rows)) }
     }
 }
+
+/// Tokens widened [`TILE_BLOCKS`] blocks of columns at a time: enough of each row at once for
+/// memory to be read in long runs.
+const TILE_BLOCKS: usize = 4;
 
 /// Memory of [`tile_product`].
 pub(crate) struct TileBuffers<'a> {
     rows: usize,
     tile: &'a mut [f32],
     levels: &'a mut [f32],
-    pub(crate) squares: SquareBuffers<'a>,
+    pub(crate) squares: Squares<'a>,
     panel: PanelBuffers<'a>,
 }
 
 impl<'a> TileBuffers<'a> {
     pub(crate) fn words(size: ProductSize, rows: usize) -> usize {
-        size.row_capacity(rows) * TILE_STRIDE
-            + size.levels() * size.out_words(rows)
-            + size.square_words(rows)
-            + PanelBuffers::words(size.lanes)
+        Scratch::words(&[
+            TILE_BLOCKS * size.block_words(rows),
+            size.levels() * size.out_words(rows),
+            size.square_words(rows),
+            size.square_rows(rows),
+        ]) + PanelBuffers::words(size.lanes)
     }
 
     /// For tiles of up to `rows` tokens.
     pub(crate) fn take(scratch: &mut Scratch<'a>, size: ProductSize, rows: usize) -> Self {
         Self {
             rows,
-            tile: scratch.floats(size.row_capacity(rows) * TILE_STRIDE),
+            tile: scratch.floats(TILE_BLOCKS * size.block_words(rows)),
             levels: scratch.floats(size.levels() * size.out_words(rows)),
-            squares: SquareBuffers::take(scratch, size, rows),
+            squares: Squares::take(scratch, size, rows),
             panel: PanelBuffers::take(scratch, size.lanes),
         }
     }
 }
 
-/// Tokens `first .. first + rows`, each times a power of two.
-#[derive(Clone, Copy)]
-pub(crate) struct TokenRows<'a> {
-    pub(crate) view: FloatMatrixRef<'a>,
-    pub(crate) first: usize,
-    pub(crate) rows: usize,
-    pub(crate) scale: f32,
+/// Floats of one packed block of `rows` tokens.
+#[inline(always)]
+fn block_words<L: Lanes>(rows: usize) -> usize {
+    rows.next_multiple_of(L::ROWS) * BLOCK + L::COUNT
 }
 
-impl TokenRows<'_> {
-    #[inline(always)]
-    fn pack(&self, columns: std::ops::Range<usize>, tile: &mut [f32]) {
-        pack_tile(self.view, self.first, self.rows, columns, self.scale, tile);
+/// Packs blocks `first ..` of columns, as many as `tile` holds.
+#[inline(always)]
+fn pack_blocks<L: Lanes>(
+    tokens: TokenRows<'_>,
+    order: ChunkOrder,
+    first: usize,
+    mut squares: Option<&mut Squares<'_>>,
+    staging: &mut [f32],
+    tile: &mut [f32],
+) {
+    let width = tokens.view.cols();
+    let blocks = width.div_ceil(BLOCK);
+    // Blocks inside groups: each row's columns are read in one run.
+    for group in 0..tokens.rows.div_ceil(L::ROWS) {
+        let places = tile.chunks_exact_mut(block_words::<L>(tokens.rows));
+        for (index, block) in (first..blocks).zip(places) {
+            PackGroup {
+                tokens,
+                group,
+                columns: block_columns(index, width),
+                step: order.step(index, blocks),
+                staging,
+                block,
+                squares: squares.as_deref_mut(),
+            }
+            .run::<L>();
+        }
     }
 }
 
@@ -209,24 +241,19 @@ pub(crate) fn tile_product<L: Lanes>(
     let blocks = operand.blocks();
     let level_stride = buffers.rows * width;
     let panel_levels = operand.order.levels(operand.width()) * level_stride;
-    let rows_up = tokens.rows.next_multiple_of(L::COUNT);
-    for start in (0..operand.width()).step_by(TILE_COLUMNS) {
-        let end = operand.width().min(start + TILE_COLUMNS);
-        tokens.pack(start..end, buffers.tile);
-        for block in start / BLOCK..end.div_ceil(BLOCK) {
-            let step = operand.order.step(block, blocks);
-            let tile = &buffers.tile[block * BLOCK - start..];
-            let depth = padded(block_columns(block, operand.width()).len());
-            if with_squares {
-                buffers.squares.block::<L>(tile, rows_up, depth, step);
-            }
+    let block_words = block_words::<L>(tokens.rows);
+    for first in (0..blocks).step_by(TILE_BLOCKS) {
+        let tile = &mut buffers.tile[..TILE_BLOCKS * block_words];
+        let squares = with_squares.then_some(&mut buffers.squares);
+        pack_blocks::<L>(tokens, operand.order, first, squares, buffers.panel.staging, tile);
+        for (block, tile) in (first..blocks).zip(tile.chunks_exact(block_words)) {
             for panel in 0..panels {
                 BlockProduct {
                     tokens: tile,
                     rows: tokens.rows,
                     panel: operand.panel::<L>(panel, block, &mut buffers.panel),
-                    depth,
-                    step,
+                    depth: padded(block_columns(block, operand.width()).len()),
+                    step: operand.order.step(block, blocks),
                     levels: &mut buffers.levels[panel * panel_levels..],
                     level_stride,
                     out: &mut out[panel * level_stride..],
@@ -237,42 +264,23 @@ pub(crate) fn tile_product<L: Lanes>(
     }
 }
 
-/// A few tokens widened over all of D, for threads to share: tiles of [`TILE_COLUMNS`] columns.
-pub(crate) struct WideTokens;
-
-impl WideTokens {
-    pub(crate) fn words(size: ProductSize, rows: usize) -> usize {
-        size.width.div_ceil(TILE_COLUMNS) * size.row_capacity(rows) * TILE_STRIDE
-    }
-}
-
-/// Widens tokens into `wide` and sums their squares.
+/// Widens tokens over all of D into `wide` and sums their squares.
 pub(crate) struct WidenTokens<'a, 'b, 's> {
     pub(crate) tokens: TokenRows<'a>,
     pub(crate) order: ChunkOrder,
+    /// [`ProductSize::wide_words`].
     pub(crate) wide: &'b mut [f32],
-    pub(crate) squares: Option<&'b mut SquareBuffers<'s>>,
+    /// [`PanelBuffers`]'.
+    pub(crate) staging: &'b mut [f32],
+    pub(crate) squares: Option<&'b mut Squares<'s>>,
 }
 
 impl Task for WidenTokens<'_, '_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self) {
-        let width = self.tokens.view.cols();
-        let rows = self.tokens.rows.next_multiple_of(L::COUNT);
-        let blocks = width.div_ceil(BLOCK);
-        let tiles = self.wide.chunks_mut(rows * TILE_STRIDE);
-        for (start, tile) in (0..width).step_by(TILE_COLUMNS).zip(tiles) {
-            let end = width.min(start + TILE_COLUMNS);
-            self.tokens.pack(start..end, tile);
-            let Some(squares) = self.squares.as_deref_mut() else { continue };
-            for block in start / BLOCK..end.div_ceil(BLOCK) {
-                let depth = padded(block_columns(block, width).len());
-                let step = self.order.step(block, blocks);
-                squares.block::<L>(&tile[block * BLOCK - start..], rows, depth, step);
-            }
-        }
+    fn run<L: Lanes>(self) {
+        pack_blocks::<L>(self.tokens, self.order, 0, self.squares, self.staging, self.wide);
     }
 }
 
@@ -302,12 +310,10 @@ impl Task for PanelProduct<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let blocks = self.operand.blocks();
-        let tile_words = self.rows.next_multiple_of(L::COUNT) * TILE_STRIDE;
-        let blocks_per_tile = TILE_COLUMNS / BLOCK;
-        for block in 0..blocks {
-            let tile = &self.wide[block / blocks_per_tile * tile_words..][..tile_words];
+        let wide = self.wide.chunks_exact(block_words::<L>(self.rows));
+        for (block, tokens) in (0..blocks).zip(wide) {
             BlockProduct {
-                tokens: &tile[block % blocks_per_tile * BLOCK..],
+                tokens,
                 rows: self.rows,
                 panel: self.operand.panel::<L>(self.panel, block, self.buffers),
                 depth: padded(block_columns(block, self.operand.width()).len()),

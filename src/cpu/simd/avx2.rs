@@ -51,6 +51,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(ptr: *const f32) {
+        // SAFETY: see the impl; a prefetch of an invalid address does nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn load_columns(ptr: *const f32, stride: usize) -> [Self; 4] {
         // Vector i takes rows i and i+4 as its two 128-bit parts; then a 4x4 transpose inside each.
         // SAFETY: see the impl.

@@ -38,6 +38,9 @@ pub(crate) trait Lanes: Copy {
 
     fn add(self, other: Self) -> Self;
 
+    /// Asks for the cache line of an address, which need not be valid.
+    fn prefetch(ptr: *const f32);
+
     /// Four columns of a row-major matrix of `COUNT` rows: lane i of result j is
     /// `ptr[i * stride + j]`.
     ///

@@ -50,6 +50,10 @@ impl Lanes for Neon {
         Self(unsafe { vaddq_f32(self.0, other.0) })
     }
 
+    // The stable intrinsics have none.
+    #[inline(always)]
+    fn prefetch(_: *const f32) {}
+
     #[inline(always)]
     unsafe fn load_columns(ptr: *const f32, stride: usize) -> [Self; 4] {
         // SAFETY: see the impl.

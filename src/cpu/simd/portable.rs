@@ -37,6 +37,9 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn prefetch(_: *const f32) {}
+
+    #[inline(always)]
     unsafe fn load_columns(ptr: *const f32, stride: usize) -> [Self; 4] {
         // SAFETY: the caller vouched for each of these elements.
         let element = |row: usize, column: usize| unsafe { *ptr.add(row * stride + column) };

@@ -1,0 +1,79 @@
+//! The command line: options, and the commands they make.
+
+mod options;
+mod problem;
+mod rules;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub(crate) use options::{
+    OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
+};
+
+use crate::error::Failure;
+
+/// Sparse Mixture-of-Experts routing: scores, top-k selection, dispatch plans.
+#[derive(Debug, Parser)]
+#[command(name = "cosmoe", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Parsed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Parsed {
+    /// Route tokens to experts, and plan their dispatch.
+    ///
+    /// Without --tokens and --router, routes the sample that the program holds: hidden states of a
+    /// sentence encoder over public-domain English, and 16 experts made from them.
+    Route(Box<RouteCommand>),
+    /// Select from logits that another router made, and plan the dispatch.
+    Select(Box<SelectCommand>),
+    /// Plan the dispatch of expert ids that another router made.
+    Plan(Box<PlanCommand>),
+    /// Show version, instruction set, threads, devices and the sample.
+    Info,
+}
+
+/// A command line whose options are in range and fit together.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Text that was asked for.
+    Help(String),
+    Info,
+    Plan(Box<PlanCommand>),
+    Route(Box<RouteCommand>),
+    Select(Box<SelectCommand>),
+}
+
+/// Refuses whatever can be refused without opening a file.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Failure> {
+    let parsed = match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command,
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                return Ok(Command::Help(error.render().ansi().to_string()));
+            }
+            _ => return Err(problem::explain(&error, &Cli::command())),
+        },
+    };
+    Ok(match parsed {
+        Parsed::Route(command) => {
+            rules::route(&command)?;
+            Command::Route(command)
+        }
+        Parsed::Select(command) => {
+            rules::select(&command)?;
+            Command::Select(command)
+        }
+        Parsed::Plan(command) => {
+            rules::plan(&command)?;
+            Command::Plan(command)
+        }
+        Parsed::Info => Command::Info,
+    })
+}

@@ -1,0 +1,49 @@
+//! Files as memory.
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::error::Failure;
+
+/// The bytes of a file, or bytes that the program holds.
+pub(crate) enum Bytes {
+    Mapped(Mmap),
+    Static(&'static [u8]),
+}
+
+impl Bytes {
+    pub(super) fn open(path: &Path, name: &str) -> Result<Self, Failure> {
+        let refuse = |error| Failure::system(name, "a readable file", &error);
+        // Asked before opening: to open a pipe would wait for its writer.
+        let metadata = fs::metadata(path).map_err(refuse)?;
+        if !metadata.is_file() {
+            let found = if metadata.is_dir() {
+                "a directory"
+            } else {
+                "a device or pipe"
+            };
+            return Err(Failure::input(name, "a regular file", found));
+        }
+        let file = File::open(path).map_err(refuse)?;
+        // SAFETY: the mapping is private and only read. Another process that writes the file while
+        // it is mapped changes plain numbers, for which every bit pattern is valid; one that
+        // truncates it ends this program with a signal, as with every program that maps files.
+        let map = unsafe { Mmap::map(&file) }.map_err(refuse)?;
+        Ok(Self::Mapped(map))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Static(bytes) => bytes,
+        }
+    }
+}

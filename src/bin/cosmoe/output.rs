@@ -1,0 +1,262 @@
+//! The output file: safetensors, unseen until it is whole.
+//!
+//! Data goes to a temporary in the target's folder, the header comes last, and a link or rename
+//! makes it the target. On Linux the temporary has no name, so that a killed run leaves nothing.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytemuck::NoUninit;
+use tempfile::TempPath;
+
+use crate::error::Failure;
+
+/// Bytes in front of the data: length, header, spaces. The longest header of this program's
+/// tensors takes half of it.
+const RESERVED: usize = 2048;
+
+/// A safetensors file in the making.
+pub(crate) struct OutFile {
+    /// Option and path, as messages show them.
+    label: String,
+    target: PathBuf,
+    file: BufWriter<File>,
+    /// `None` for a file without a name.
+    temporary: Option<TempPath>,
+    entries: Vec<Entry>,
+    /// Where the next tensor starts, from the start of the data.
+    end: u64,
+}
+
+struct Entry {
+    name: &'static str,
+    dtype: &'static str,
+    shape: Vec<usize>,
+    start: u64,
+}
+
+/// Element types of output tensors.
+pub(crate) trait OutElement: NoUninit {
+    const DTYPE: &'static str;
+}
+
+impl OutElement for f32 {
+    const DTYPE: &'static str = "F32";
+}
+
+impl OutElement for i32 {
+    const DTYPE: &'static str = "I32";
+}
+
+impl OutFile {
+    /// Checks the target and makes the temporary; the target itself stays as it is.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        let label = format!("--out {}", path.display());
+        let target = target(path, &label)?;
+        let folder = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !folder.is_dir() {
+            let found = format!("no folder {}", folder.display());
+            return Err(Failure::input(label, "an existing folder", found));
+        }
+        let (file, temporary) = temporary(folder)
+            .map_err(|error| Failure::system(&label, "a folder to write to", &error))?;
+        let mut file = BufWriter::with_capacity(1 << 20, file);
+        file.seek(SeekFrom::Start(RESERVED as u64))
+            .map_err(|error| refused(&label, &error))?;
+        Ok(Self {
+            label,
+            target,
+            file,
+            temporary,
+            entries: Vec::new(),
+            end: 0,
+        })
+    }
+
+    pub(crate) fn tensor<T: OutElement>(
+        &mut self,
+        name: &'static str,
+        shape: &[usize],
+        data: &[T],
+    ) -> Result<(), Failure> {
+        self.begin::<T>(name, shape);
+        self.append(data)
+    }
+
+    /// Starts a tensor whose data comes in pieces.
+    pub(crate) fn begin<T: OutElement>(&mut self, name: &'static str, shape: &[usize]) {
+        let shape = shape.to_vec();
+        self.entries.push(Entry {
+            name,
+            dtype: T::DTYPE,
+            shape,
+            start: self.end,
+        });
+    }
+
+    pub(crate) fn append<T: OutElement>(&mut self, data: &[T]) -> Result<(), Failure> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.file
+            .write_all(bytes)
+            .map_err(|error| refused(&self.label, &error))?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes the header and puts the file in the target's place.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        let header = self.header();
+        let written = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.write_all(&header))
+            .and_then(|()| self.file.flush());
+        written.map_err(|error| refused(&self.label, &error))?;
+        let Self {
+            label,
+            target,
+            file,
+            temporary,
+            ..
+        } = self;
+        let placed = match temporary {
+            Some(path) => path.persist(&target).map_err(|error| error.error),
+            None => place_unnamed(file.get_ref(), &target),
+        };
+        placed.map_err(|error| refused(&label, &error))
+    }
+
+    /// The reserved bytes. The format allows spaces behind the header.
+    fn header(&self) -> Vec<u8> {
+        let ends = self
+            .entries
+            .iter()
+            .skip(1)
+            .map(|next| next.start)
+            .chain([self.end]);
+        let tensors: Vec<String> = self
+            .entries
+            .iter()
+            .zip(ends)
+            .map(|(entry, end)| {
+                let Entry { name, dtype, shape, start } = entry;
+                format!(
+                    r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+                )
+            })
+            .collect();
+        let len = RESERVED - size_of::<u64>();
+        let mut bytes = (len as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(format!("{{{}}}", tensors.join(",")).as_bytes());
+        debug_assert!(bytes.len() <= RESERVED, "the header outgrew its place");
+        bytes.resize(RESERVED, b' ');
+        bytes
+    }
+}
+
+fn refused(label: &str, error: &io::Error) -> Failure {
+    Failure::system(label, "to write the file", error)
+}
+
+/// Where the file goes: what `path` links to, if it is a link.
+fn target(path: &Path, label: &str) -> Result<PathBuf, Failure> {
+    if path
+        .as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&byte| byte == b'/')
+    {
+        return Err(Failure::input(
+            label,
+            "the name of a file",
+            "that of a folder",
+        ));
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            path.canonicalize().map_err(|error| refused(label, &error))
+        }
+        Ok(metadata) if metadata.is_dir() => Err(Failure::input(label, "a file", "a directory")),
+        Ok(_) => Err(Failure::input(label, "a regular file", "a device or pipe")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(refused(label, &error)),
+    }
+}
+
+fn temporary(folder: &Path) -> io::Result<(File, Option<TempPath>)> {
+    #[cfg(target_os = "linux")]
+    if let Some(file) = unnamed(folder)? {
+        return Ok((file, None));
+    }
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Less the umask, as for any new file.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let (file, path) = builder.tempfile_in(folder)?.into_parts();
+    Ok((file, Some(path)))
+}
+
+/// A file without a name, or `None` where the system has no such thing.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+
+    // Its only way to a name, see `link`.
+    if !Path::new("/proc/self/fd").is_dir() {
+        return Ok(None);
+    }
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        // What kernels and file systems without unnamed files say.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn place_unnamed(file: &File, target: &Path) -> io::Result<()> {
+    match link(file, target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // A link replaces nothing; a rename does, at once.
+            let folder = match target.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let named = tempfile::Builder::new().make_in(folder, |path| link(file, path))?;
+            named
+                .into_temp_path()
+                .persist(target)
+                .map_err(|error| error.error)
+        }
+        done => done,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+    use std::os::fd::AsRawFd;
+
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(
+        CWD,
+        open,
+        CWD,
+        path,
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place_unnamed(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

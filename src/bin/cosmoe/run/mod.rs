@@ -1,0 +1,31 @@
+//! The commands.
+
+mod dispatch;
+mod finish;
+pub(crate) mod info;
+pub(crate) mod plan;
+pub(crate) mod route;
+pub(crate) mod select;
+mod slabs;
+
+pub(crate) use dispatch::Dispatch;
+
+use crate::error::Failure;
+
+/// What a command that succeeded has to say.
+pub(crate) struct Outcome {
+    pub(crate) stdout: String,
+    /// Lines for standard error: the device that was chosen, warnings.
+    pub(crate) notes: Vec<String>,
+}
+
+/// `len` zeros, or an error where there is no memory for them.
+fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>, Failure> {
+    let mut buffer = Vec::new();
+    if buffer.try_reserve_exact(len).is_err() {
+        let expected = format!("memory for {len} numbers");
+        return Err(Failure::input(what, expected, "not enough"));
+    }
+    buffer.resize(len, T::default());
+    Ok(buffer)
+}

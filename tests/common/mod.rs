@@ -1,0 +1,14 @@
+//! What the integration tests share: inputs, a generic runner, comparisons.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+
+mod close;
+mod input;
+mod plan;
+mod rng;
+mod run;
+
+pub use close::{assert_bits, assert_close};
+pub use input::{Matrix, RouteInput, SelectInput, gates, placements, scores};
+pub use plan::{PlanInput, Planned, SENTINEL, assert_plan};
+pub use rng::Rng;
+pub use run::{Options, Routed, Runner, Selected};
