@@ -9,6 +9,7 @@ mod cpu;
 mod element;
 mod error;
 mod owned;
+mod simd;
 mod view;
 
 pub use backend::{
@@ -20,10 +21,11 @@ pub use config::{
     BiasPlacement, Capacity, DropPolicy, Gate, GroupScore, Groups, MAX_EXPERTS, PlanConfig,
     PlanConfigBuilder, RouterConfig, RouterConfigBuilder, Score,
 };
-pub use cpu::{Cpu, ExpertTerms, SimdLevel};
+pub use cpu::{Cpu, ExpertTerms};
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use owned::{Plan, Router, Routing};
+pub use simd::SimdLevel;
 #[cfg(feature = "cuda")]
 pub use view::Cuda;
 pub use view::{

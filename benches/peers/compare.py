@@ -147,14 +147,12 @@ def run_case(
     routed = eager.route(tokens, experts, expert_divisor, top_k)
 
     few = count == 1
-    routes = [("route", eager.route)]
+    routes = [("route", lambda: eager.route(tokens, experts, expert_divisor, top_k))]
     if dtype == "bf16":
-        routes.append(("route, upcast", eager.route_upcast))
-    ops = [
-        Op(name, "route", lambda form=form: form(tokens, experts, expert_divisor, top_k),
-           50 if few else 3, [], [])
-        for name, form in routes
-    ]
+        wide = experts.float()
+        upcast = lambda: eager.route_upcast(tokens, wide, expert_divisor, top_k)  # noqa: E731
+        routes.append(("route, upcast", upcast))
+    ops = [Op(name, "route", form, 50 if few else 3, [], []) for name, form in routes]
     runner.ask("route", 1)
     runner.ask("plan", 1)
     runner.ask("save", results)

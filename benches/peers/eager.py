@@ -29,8 +29,8 @@ def route(
 def route_upcast(
     tokens: torch.Tensor, experts: torch.Tensor, expert_divisor: torch.Tensor, top_k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same with bf16 inputs converted to f32 first, the product too in f32."""
-    return route(tokens.float(), experts.float(), expert_divisor, top_k)
+    """The same with bf16 tokens converted to f32 first; `experts` already are."""
+    return route(tokens.float(), experts, expert_divisor, top_k)
 
 
 def plan(ids: torch.Tensor, experts: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,13 +1,14 @@
 //! Group-limited selection: which groups of experts are kept.
 
-use super::order::rank;
-use super::top_k::top_k;
+use super::order::value_of;
+use super::top_k::{top_k, top_two_ranks};
 use crate::config::{GroupScore, Groups};
+use crate::simd::Lanes;
 
 /// Writes the kept groups, ascending, to `kept` (`groups.top()` entries). `group_scores` and `keys`
 /// hold at least one entry per group.
 #[inline(always)]
-pub(super) fn kept_groups(
+pub(super) fn kept_groups<L: Lanes>(
     groups: Groups,
     scores: &[f32],
     group_scores: &mut [f32],
@@ -17,25 +18,12 @@ pub(super) fn kept_groups(
     let size = scores.len() / groups.count();
     let group_scores = &mut group_scores[..groups.count()];
     for (group, members) in group_scores.iter_mut().zip(scores.chunks_exact(size)) {
-        *group = group_score(groups.score(), members);
-    }
-    top_k(group_scores, std::iter::once(0..groups.count()), keys, kept);
-    kept.sort_unstable();
-}
-
-#[inline(always)]
-fn group_score(score: GroupScore, members: &[f32]) -> f32 {
-    let (mut first, mut second) = (members[0], None);
-    for &u in &members[1..] {
-        if rank(u) > rank(first) {
-            second = Some(first);
-            first = u;
-        } else if second.is_none_or(|second| rank(u) > rank(second)) {
-            second = Some(u);
+        let (first, second) = top_two_ranks(members);
+        *group = value_of(first);
+        if groups.score() == GroupScore::SumOfTopTwo && size > 1 {
+            *group += value_of(second);
         }
     }
-    match (score, second) {
-        (GroupScore::SumOfTopTwo, Some(second)) => first + second,
-        _ => first,
-    }
+    top_k::<L>(group_scores, keys, kept);
+    kept.sort_unstable();
 }

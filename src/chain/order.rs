@@ -23,6 +23,14 @@ pub(super) fn index_of(key: u64) -> u32 {
     !(key as u32)
 }
 
+/// The value of a rank: NaN of 0, +0.0 of either zero's.
+#[inline(always)]
+pub(super) fn value_of(rank: u32) -> f32 {
+    let flip = if rank >> 31 == 1 { 1 << 31 } else { u32::MAX };
+    let value = f32::from_bits(rank ^ flip);
+    if rank == 0 { f32::NAN } else { value }
+}
+
 /// The order of `u` alone, as an integer: NaN is 0, -infinity the least of the rest.
 #[inline(always)]
 pub(crate) fn rank(u: f32) -> u32 {

@@ -4,6 +4,7 @@ use super::gate::{Logit, Softmax, pointwise, weigh};
 use super::groups::kept_groups;
 use super::top_k::top_k;
 use crate::config::{BiasPlacement, Gate, RouterConfig};
+use crate::simd::Lanes;
 
 /// Memory for one row, reused for the next.
 pub(crate) struct RowScratch<'a> {
@@ -11,6 +12,7 @@ pub(crate) struct RowScratch<'a> {
     pub(crate) logits: &'a mut [f32],
     scores: &'a mut [f32],
     keys: &'a mut [u64],
+    candidates: &'a mut [f32],
     group_scores: &'a mut [f32],
     kept: &'a mut [i32],
 }
@@ -18,9 +20,10 @@ pub(crate) struct RowScratch<'a> {
 impl<'a> RowScratch<'a> {
     /// f32 words of one row's scratch.
     pub(crate) fn words(config: &RouterConfig) -> usize {
-        let groups = config.groups().map_or(0, |g| g.count() + g.top());
-        // The keys first, aligned to 8 bytes.
-        (4 * config.num_experts() + groups).next_multiple_of(2)
+        let experts = config.num_experts();
+        let grouped = config.groups().map_or(0, |g| experts + g.count() + g.top());
+        // The keys come first, aligned to 8 bytes.
+        (4 * experts + grouped).next_multiple_of(2)
     }
 
     /// Splits `words` 8-byte aligned words, see [`RowScratch::words`].
@@ -29,14 +32,16 @@ impl<'a> RowScratch<'a> {
         let (keys, words) = words.split_at_mut(2 * experts);
         let (logits, words) = words.split_at_mut(experts);
         let (scores, words) = words.split_at_mut(experts);
-        let groups = config.groups().map_or((0, 0), |g| (g.count(), g.top()));
-        let (group_scores, words) = words.split_at_mut(groups.0);
+        let sizes = config.groups().map_or((0, 0, 0), |g| (experts, g.count(), g.top()));
+        let (candidates, words) = words.split_at_mut(sizes.0);
+        let (group_scores, words) = words.split_at_mut(sizes.1);
         Self {
             logits,
             scores,
             keys: bytemuck::cast_slice_mut(keys),
+            candidates,
             group_scores,
-            kept: bytemuck::cast_slice_mut(&mut words[..groups.1]),
+            kept: bytemuck::cast_slice_mut(&mut words[..sizes.2]),
         }
     }
 }
@@ -44,7 +49,7 @@ impl<'a> RowScratch<'a> {
 /// Writes the K ids (best first) and weights of a row whose logits are in `scratch`, and what
 /// selection read before any gate to `scores_out`.
 #[inline(always)]
-pub(crate) fn select_row(
+pub(crate) fn select_row<L: Lanes>(
     config: &RouterConfig,
     bias: Option<&[f32]>,
     scratch: &mut RowScratch<'_>,
@@ -52,7 +57,7 @@ pub(crate) fn select_row(
     weights: &mut [f32],
     scores_out: Option<&mut [f32]>,
 ) {
-    let RowScratch { logits, scores, keys, group_scores, kept } = scratch;
+    let RowScratch { logits, scores, keys, candidates, group_scores, kept } = scratch;
     selection_scores(config, bias, logits, scores);
     if let Some(out) = scores_out {
         let in_score = config.bias_placement() == BiasPlacement::InScore;
@@ -60,12 +65,20 @@ pub(crate) fn select_row(
     }
     let experts = logits.len();
     match config.groups() {
-        None => top_k(scores, std::iter::once(0..experts), keys, ids),
+        None => top_k::<L>(scores, keys, ids),
         Some(groups) => {
-            kept_groups(groups, scores, group_scores, keys, kept);
+            kept_groups::<L>(groups, scores, group_scores, keys, kept);
+            // Only members of kept groups, in ascending order: nothing else can be selected.
             let size = experts / groups.count();
-            let ranges = kept.iter().map(|&g| g as usize * size..(g as usize + 1) * size);
-            top_k(scores, ranges, keys, ids);
+            let candidates = &mut candidates[..kept.len() * size];
+            for (to, &group) in candidates.chunks_exact_mut(size).zip(&**kept) {
+                to.copy_from_slice(&scores[group as usize * size..][..size]);
+            }
+            top_k::<L>(candidates, keys, ids);
+            for id in &mut *ids {
+                let (group, member) = (*id as usize / size, *id as usize % size);
+                *id = (kept[group] as usize * size + member) as i32;
+            }
         }
     }
 

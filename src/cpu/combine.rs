@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::simd::{Lanes, Level, Task};
+use crate::simd::{Lanes, Level, Task};
 use crate::backend::CombineArgs;
 use crate::element::Element;
 use crate::view::MatrixMut;

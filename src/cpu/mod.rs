@@ -8,10 +8,9 @@ mod route;
 mod score;
 mod scratch;
 mod select;
-pub(crate) mod simd;
 
 pub use prepare::ExpertTerms;
-pub use simd::SimdLevel;
+
 
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
@@ -21,8 +20,8 @@ use crate::backend::{
 use crate::config::{PlanConfig, RouterConfig};
 use crate::element::{Element, Scalar};
 use crate::error::Result;
+use crate::simd::{Level, SimdLevel};
 use crate::view::{Host, MatrixMut};
-use simd::Level;
 
 /// The CPU. Calls run in the rayon pool of the thread that makes them.
 ///

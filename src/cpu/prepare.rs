@@ -5,7 +5,7 @@ use super::score::order::ChunkOrder;
 use super::score::product::{PanelBuffers, ProductSize, WidenTokens};
 use super::score::tile::{Squares, TokenRows};
 use super::scratch::Scratch;
-use super::simd::Level;
+use crate::simd::Level;
 use crate::config::RouterConfig;
 use crate::element::{DType, Element};
 use crate::view::{FloatMatrixRef, each};

@@ -11,7 +11,7 @@ use self::layout::Mode;
 use super::prepare::ExpertTerms;
 use super::scratch::Scratch;
 use super::select::real_tokens;
-use super::simd::Level;
+use crate::simd::Level;
 use crate::backend::{RouteArgs, RouteOut, Workspace};
 use crate::config::RouterConfig;
 

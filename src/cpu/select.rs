@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::scratch::{Scratch, Workers};
-use super::simd::{Lanes, Level, Task};
+use crate::simd::{Lanes, Level, Task};
 use crate::backend::{SelectArgs, SelectOut, Workspace, WorkspaceSize};
 use crate::chain::row::{RowScratch, select_row};
 use crate::config::RouterConfig;
@@ -87,7 +87,7 @@ impl Task for SelectRows<'_> {
                     *to = Element::to_f32(from);
                 }
             });
-            select_row(self.config, self.bias, &mut self.scratch, ids, weights, None);
+            select_row::<L>(self.config, self.bias, &mut self.scratch, ids, weights, None);
         }
     }
 }

@@ -9,6 +9,6 @@ mod run;
 
 pub use close::{assert_bits, assert_close};
 pub use input::{Matrix, RouteInput, SelectInput, gates, placements, scores};
-pub use plan::{PlanInput, Planned, SENTINEL, assert_plan};
+pub use plan::{PlanInput, Planned, SENTINEL, assert_plan, run as run_plan};
 pub use rng::Rng;
 pub use run::{Options, Routed, Runner, Selected};

@@ -106,10 +106,9 @@ impl Failure {
 }
 
 /// Arguments of the library that are options of the program under the same name.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 9] = [
     "align",
     "capacity_factor",
-    "expert_window",
     "groups",
     "route_scale",
     "scale",

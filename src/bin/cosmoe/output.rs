@@ -54,16 +54,13 @@ impl OutFile {
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let label = format!("--out {}", path.display());
         let target = target(path, &label)?;
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let folder = folder(&target);
         if !folder.is_dir() {
-            let found = format!("no folder {}", folder.display());
-            return Err(Failure::input(label, "an existing folder", found));
+            let found = format!("no directory {}", folder.display());
+            return Err(Failure::input(label, "an existing directory", found));
         }
         let (file, temporary) = temporary(folder)
-            .map_err(|error| Failure::system(&label, "a folder to write to", &error))?;
+            .map_err(|error| Failure::system(&label, "a writable directory", &error))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.seek(SeekFrom::Start(RESERVED as u64))
             .map_err(|error| refused(&label, &error))?;
@@ -173,7 +170,7 @@ fn target(path: &Path, label: &str) -> Result<PathBuf, Failure> {
         return Err(Failure::input(
             label,
             "the name of a file",
-            "that of a folder",
+            "that of a directory",
         ));
     }
     match fs::metadata(path) {
@@ -184,6 +181,13 @@ fn target(path: &Path, label: &str) -> Result<PathBuf, Failure> {
         Ok(_) => Err(Failure::input(label, "a regular file", "a device or pipe")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
         Err(error) => Err(refused(label, &error)),
+    }
+}
+
+fn folder(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -227,11 +231,8 @@ fn place_unnamed(file: &File, target: &Path) -> io::Result<()> {
     match link(file, target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // A link replaces nothing; a rename does, at once.
-            let folder = match target.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            let named = tempfile::Builder::new().make_in(folder, |path| link(file, path))?;
+            let named =
+                tempfile::Builder::new().make_in(folder(target), |path| link(file, path))?;
             named
                 .into_temp_path()
                 .persist(target)

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use cosmoe::{
-    Capacity, FloatMatrixRef, PlanConfig, PlanConfigBuilder, Projection, RouterConfig,
-    RouterConfigBuilder, Score, VectorRef,
+    Capacity, FloatMatrixRef, PlanConfig, Projection, RouterConfig, RouterConfigBuilder, Score,
+    VectorRef,
 };
 
 use crate::args::{PlanOptions, RouteCommand, SelectionOptions};
@@ -136,18 +136,29 @@ pub(crate) fn selection_config(
     builder
 }
 
-pub(crate) fn plan_config(num_experts: usize, options: &PlanOptions) -> PlanConfigBuilder {
+pub(crate) fn plan_config(
+    num_experts: usize,
+    options: &PlanOptions,
+) -> Result<PlanConfig, Failure> {
     let capacity = match (options.capacity, options.capacity_factor) {
         (Some(capacity), _) => Capacity::PerExpert(capacity),
         (None, Some(factor)) => Capacity::Factor(factor),
         (None, None) => Capacity::Unlimited,
     };
-    let builder = PlanConfig::builder(num_experts)
+    let mut builder = PlanConfig::builder(num_experts)
         .align(options.align.unwrap_or(1))
         .capacity(capacity)
         .drop_policy(options.drop.unwrap_or_default());
-    match &options.expert_window {
-        Some(window) => builder.expert_window(window.clone()),
-        None => builder,
+    if let Some(window) = &options.expert_window {
+        // The library would say it in the syntax of Rust.
+        if window.end > num_experts {
+            let expected = format!("A:B with B at most {num_experts}, the number of experts");
+            let found = format!("\"{}:{}\"", window.start, window.end);
+            return Err(Failure::input("--expert-window", expected, found));
+        }
+        builder = builder.expert_window(window.clone());
     }
+    builder
+        .build()
+        .map_err(|error| Failure::library(error, &[]))
 }

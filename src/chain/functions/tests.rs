@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::*;
-use crate::cpu::simd::{Lanes, Level, Task};
+use crate::simd::{Lanes, Level, Task};
 
 /// A function of the chain beside its exact counterpart. A trait, not a closure, so that it is
 /// compiled with the instructions that a sweep runs with.

@@ -8,11 +8,11 @@ use crate::cpu::score::product::{Operand, PanelBuffers, PanelProduct, ProductSiz
 use crate::cpu::score::tile::{Squares, TokenRows};
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::cpu::select::mask_row;
-use crate::cpu::simd::{Lanes, Task};
+use crate::simd::{Lanes, Task};
 use crate::view::{FloatMatrixRef, MatrixRef};
 
 /// One product of all tokens, its memory taken from the shared scratch.
-struct Stage<'a> {
+pub(super) struct Stage<'a> {
     size: ProductSize,
     wide: &'a mut [f32],
     sums: Squares<'a>,
@@ -22,6 +22,17 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
+    /// Floats that [`take`](Self::take) takes.
+    pub(super) fn words(size: ProductSize, tokens: usize) -> usize {
+        Scratch::words(&[
+            size.wide_words(tokens),
+            size.square_words(tokens),
+            size.square_rows(tokens),
+            tokens,
+            size.out_words(tokens),
+        ]) + PanelBuffers::words(size.lanes)
+    }
+
     fn take(scratch: &mut Scratch<'a>, size: ProductSize, tokens: usize) -> Self {
         Self {
             size,

@@ -1,5 +1,6 @@
 //! How a route is split among threads, and what memory that takes. The bits do not depend on it.
 
+use super::few::Stage;
 use crate::backend::{RouteShape, WorkspaceSize};
 use crate::chain::row::RowScratch;
 use crate::config::RouterConfig;
@@ -112,23 +113,16 @@ impl Layout {
         Scratch::words(&[levels]) + PanelBuffers::words(size.lanes)
     }
 
-    /// Widened tokens, sums of squares and products of every stage, and the tasks' memory.
+    /// Every stage's memory, projected rows, and the tasks' memory.
     fn few_words(&self) -> usize {
         let shared: usize = self
             .sizes()
             .map(|size| {
-                Scratch::words(&[
-                    size.wide_words(self.tokens),
-                    size.square_words(self.tokens),
-                    size.square_rows(self.tokens),
-                    self.tokens,
-                    size.out_words(self.tokens),
-                    self.tokens * size.experts,
-                ])
+                let projected = Scratch::words(&[self.tokens * size.experts]);
+                Stage::words(size, self.tokens) + projected
             })
             .sum();
-        let staging = PanelBuffers::words(self.experts.lanes);
-        shared + staging + Workers::words(self.tasks, self.slot_words)
+        shared + Workers::words(self.tasks, self.slot_words)
     }
 
     fn tiles(&mut self, cpu: Cpu) {

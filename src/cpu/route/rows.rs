@@ -9,7 +9,7 @@ use crate::cpu::score::metric::{
 use crate::cpu::score::order::ChunkOrder;
 use crate::cpu::score::product::Operand;
 use crate::cpu::score::tile::TokenRows;
-use crate::cpu::simd::Lanes;
+use crate::simd::Lanes;
 use crate::element::Element;
 use crate::view::{FloatMatrixRef, each};
 
@@ -76,7 +76,7 @@ impl Job<'_> {
             logits(score, self.config.scale(), token, terms, products, z);
         }
         let RowOut { ids, weights, scores } = out;
-        select_row(self.config, self.bias(), scratch, ids, weights, scores);
+        select_row::<L>(self.config, self.bias(), scratch, ids, weights, scores);
     }
 
     /// Products of a projection become rows of f32, plus its bias.

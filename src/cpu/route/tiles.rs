@@ -9,7 +9,7 @@ use crate::cpu::score::product::{Operand, ProductSize, TileBuffers, pack_operand
 use crate::cpu::score::tile::TokenRows;
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::cpu::select::mask_row;
-use crate::cpu::simd::{Lanes, Task};
+use crate::simd::{Lanes, Task};
 use crate::view::{FloatMatrixRef, MatrixMut, MatrixRef};
 
 pub(super) fn route(job: &Job<'_>, rows: usize, out: RouteOut<'_>, mut scratch: Scratch<'_>) {

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::order::{BLOCK, Step};
-use crate::cpu::simd::Lanes;
+use crate::simd::Lanes;
 
 /// Columns of experts that are asked for ahead of their use: panels come from beyond the first-level
 /// cache, and lie one after the other.

@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 
 use super::kernel::panel_width;
 use super::order::BLOCK;
-use crate::cpu::simd::Lanes;
+use crate::simd::Lanes;
 use crate::element::Element;
 use crate::view::FloatMatrixRef;
 

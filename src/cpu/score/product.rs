@@ -5,7 +5,7 @@ use super::order::{BLOCK, ChunkOrder};
 use super::pack::{pack_panel, padded};
 use super::tile::{PackGroup, Squares, TokenRows};
 use crate::cpu::scratch::Scratch;
-use crate::cpu::simd::{Lanes, Level, Task};
+use crate::simd::{Lanes, Level, Task};
 use crate::view::FloatMatrixRef;
 
 /// The matrix that tokens are multiplied with: experts, or a projection.
@@ -370,7 +370,7 @@ pub(crate) fn pack_operand(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::simd::SimdLevel;
+    use crate::simd::SimdLevel;
 
     #[test]
     fn staging_sizes_agree() {

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::order::{BLOCK, Step};
 use super::pack::{STAGING_STRIDE, padded, widen};
-use crate::cpu::simd::Lanes;
+use crate::simd::Lanes;
 use crate::view::FloatMatrixRef;
 
 /// Vectors that hold one column of a group.

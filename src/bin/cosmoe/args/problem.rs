@@ -20,6 +20,9 @@ pub(super) fn explain(error: &Error, cli: &clap::Command) -> Failure {
         }
         ErrorKind::ArgumentConflict => Failure::usage(subject, "at most once", "it repeated"),
         ErrorKind::TooManyValues => Failure::usage(subject, "no value", quoted(found)),
+        ErrorKind::UnknownArgument if !subject.starts_with('-') => {
+            Failure::usage("command line", "options only", format_args!("{subject:?}"))
+        }
         ErrorKind::UnknownArgument => {
             let expected = match text(error, ContextKind::SuggestedArg) {
                 Some(similar) => format!("an option of the command, such as {similar}"),

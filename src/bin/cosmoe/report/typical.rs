@@ -1,4 +1,4 @@
-//! The tokens that an expert stands for: those of its assignments that score highest.
+//! The tokens that an expert stands for: of those whose first choice it is, the highest scores.
 
 use crate::error::one_line;
 use crate::input::TensorFile;
@@ -50,11 +50,11 @@ impl<'a> Typical<'a> {
         let labels = self.labels.iter().skip(first);
         let rows = ids.chunks_exact(top_k).zip(scores.chunks_exact(experts));
         for ((ids, scores), label) in rows.zip(labels) {
-            for expert in ids.first().and_then(|&id| usize::try_from(id).ok()) {
-                if let (Some(best), Some(&score)) = (self.best.get_mut(expert), scores.get(expert))
-                {
-                    insert(best, score, label);
-                }
+            let Some(expert) = ids.first().and_then(|&id| usize::try_from(id).ok()) else {
+                continue;
+            };
+            if let (Some(best), Some(&score)) = (self.best.get_mut(expert), scores.get(expert)) {
+                insert(best, score, label);
             }
         }
     }

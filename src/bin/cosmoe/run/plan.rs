@@ -22,9 +22,7 @@ pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
     ];
     let fail = |error| Failure::library(error, &labels);
     let (ids, tokens, top_k) = ids.ids("[T, K]")?;
-    let config = plan_config(command.experts, &command.plan)
-        .build()
-        .map_err(fail)?;
+    let config = plan_config(command.experts, &command.plan)?;
     config.max_rows(tokens, top_k).map_err(fail)?;
 
     let wanted = Wanted::fixed("expert_weights");

@@ -42,7 +42,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         .scale(command.scale.unwrap_or(1.0))
         .build()
         .map_err(fail)?;
-    let plan = plan_config(experts, &command.plan).build().map_err(fail)?;
+    let plan = plan_config(experts, &command.plan)?;
     let (tokens, top_k) = (input.rows(), config.top_k());
     plan.max_rows(tokens, top_k).map_err(fail)?;
     let real = command

@@ -37,7 +37,7 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
     let config = selection_config(experts, &command.selection)
         .build()
         .map_err(fail)?;
-    let plan = plan_config(experts, &command.plan).build().map_err(fail)?;
+    let plan = plan_config(experts, &command.plan)?;
     let top_k = config.top_k();
     plan.max_rows(tokens, top_k).map_err(fail)?;
 

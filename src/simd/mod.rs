@@ -38,6 +38,12 @@ pub(crate) trait Lanes: Copy {
 
     fn add(self, other: Self) -> Self;
 
+    /// The greater of each pair; `other`, which is not NaN, where `self` is NaN.
+    fn max_number(self, other: Self) -> Self;
+
+    /// Bit i: lane i is at least `bound`; NaN is not.
+    fn at_least(self, bound: Self) -> u32;
+
     /// Asks for the cache line of an address, which need not be valid.
     fn prefetch(ptr: *const f32);
 

@@ -50,6 +50,19 @@ impl Lanes for Neon {
         Self(unsafe { vaddq_f32(self.0, other.0) })
     }
 
+    #[inline(always)]
+    fn max_number(self, other: Self) -> Self {
+        // SAFETY: see the impl.
+        Self(unsafe { vmaxnmq_f32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> u32 {
+        let bits: [u32; 4] = [1, 2, 4, 8];
+        // SAFETY: see the impl; `bits` holds 4 integers.
+        unsafe { vaddvq_u32(vandq_u32(vcgeq_f32(self.0, bound.0), vld1q_u32(bits.as_ptr()))) }
+    }
+
     // The stable intrinsics have none.
     #[inline(always)]
     fn prefetch(_: *const f32) {}

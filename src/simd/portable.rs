@@ -37,6 +37,17 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn max_number(self, other: Self) -> Self {
+        let max = |i: usize| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] };
+        Self(std::array::from_fn(max))
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> u32 {
+        (0..8).fold(0, |mask, i| mask | u32::from(self.0[i] >= bound.0[i]) << i)
+    }
+
+    #[inline(always)]
     fn prefetch(_: *const f32) {}
 
     #[inline(always)]

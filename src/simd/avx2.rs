@@ -51,6 +51,19 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn max_number(self, other: Self) -> Self {
+        // Where either is NaN, the instruction gives the second operand.
+        // SAFETY: see the impl.
+        Self(unsafe { _mm256_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> u32 {
+        // SAFETY: see the impl.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(self.0, bound.0)) as u32 }
+    }
+
+    #[inline(always)]
     fn prefetch(ptr: *const f32) {
         // SAFETY: see the impl; a prefetch of an invalid address does nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr.cast()) }
