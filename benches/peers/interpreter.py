@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +12,21 @@ from pathlib import Path
 from runner import ROOT
 
 TORCH = "torch==2.15.0"
+MARK = "COSMOE_PEERS_HAS_TORCH"  # set for the script that is started again
 
 
 def continue_with_torch(python: str | None) -> None:
     """Returns if this interpreter will do, else starts the script again with one that does."""
-    here = Path(sys.executable).absolute()
-    if python is None and importlib.util.find_spec("torch"):
+    if MARK in os.environ or (python is None and importlib.util.find_spec("torch")):
         return
-    python = python or str(environment())
-    if Path(python).absolute() == here:
-        return
+    python = shutil.which(python) if python else str(environment())
+    if python is None:
+        sys.exit("compare.py: --python: no such program")
     found = subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL, check=False)
     if found.returncode != 0:
         sys.exit(f"compare.py: {python} cannot import torch")
-    os.execv(python, [python, *sys.argv, "--python", python])
+    os.environ[MARK] = "1"
+    os.execv(python, [python, *sys.argv])
 
 
 def environment() -> Path:

@@ -34,12 +34,12 @@ pub(super) fn expert_terms(
     }
     let size = ProductSize::new(level, 1, experts.cols(), norm_order(experts.dtype()));
     let pieces = [size.wide_words(ROWS), size.square_rows(ROWS), size.square_words(ROWS)];
-    let words = Scratch::words(&pieces) + PanelBuffers::words(size.lanes);
+    let words = Scratch::words(&pieces) + PanelBuffers::words(size);
     let mut bytes = vec![0; Scratch::bytes(words)];
     let mut scratch = Scratch::from_bytes(&mut bytes);
     let wide = scratch.floats(size.wide_words(ROWS));
     let mut squares = Squares::take(&mut scratch, size, ROWS);
-    let staging = PanelBuffers::take(&mut scratch, size.lanes).staging;
+    let staging = PanelBuffers::take(&mut scratch, size).staging;
     let mut sum_squares = |tokens: TokenRows<'_>, squares: &mut Squares<'_>| {
         let (wide, staging) = (&mut *wide, &mut *staging);
         let (order, squares) = (size.order, Some(squares));

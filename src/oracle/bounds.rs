@@ -22,7 +22,11 @@ const R_16_BIT: f64 = 1.0 / 16_384.0;
 /// The dtype whose accumulation order a product of these two has: f32 if one of them is f32.
 #[must_use]
 pub fn accumulation_dtype(a: DType, b: DType) -> DType {
-    if a == DType::F32 || b == DType::F32 { DType::F32 } else { a }
+    if a == DType::F32 || b == DType::F32 {
+        DType::F32
+    } else {
+        a
+    }
 }
 
 /// r: 2^-18 for f32, 2^-14 for f16 and bf16.
@@ -53,7 +57,12 @@ pub fn logit_bound(
             let square = laplace_square_bound(dtype, token_norm, expert_norm);
             let distance = (logit / scale).abs();
             let near = square.sqrt();
-            scale * if distance > near { square / distance } else { near }
+            scale
+                * if distance > near {
+                    square / distance
+                } else {
+                    near
+                }
         }
     }
 }
@@ -91,7 +100,10 @@ fn gap(better: f64, worse: f64) -> f64 {
 }
 
 fn smallest_gap(u: &[f64], ranked: &[usize]) -> f64 {
-    ranked.windows(2).map(|pair| gap(u[pair[0]], u[pair[1]])).fold(f64::INFINITY, f64::min)
+    ranked
+        .windows(2)
+        .map(|pair| gap(u[pair[0]], u[pair[1]]))
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// The smallest gap between neighbours among the K + 1 best candidates: ids are certain where it is
@@ -104,7 +116,9 @@ pub fn selection_margin(config: &RouterConfig, u: &[f64]) -> f64 {
 /// The gap between the last group that is kept and the first that is not; infinite where all are.
 #[must_use]
 pub fn group_margin(config: &RouterConfig, u: &[f64]) -> f64 {
-    let Some(groups) = config.groups() else { return f64::INFINITY };
+    let Some(groups) = config.groups() else {
+        return f64::INFINITY;
+    };
     let scores = group_scores(groups, u);
     let everyone: Vec<usize> = (0..scores.len()).collect();
     let ranked = top_k(&scores, &everyone, groups.top() + 1);

@@ -28,8 +28,12 @@ pub fn kept_groups(groups: Groups, scores: &[f64]) -> Vec<usize> {
 /// The experts that may be selected, ascending.
 #[must_use]
 pub fn candidates(config: &RouterConfig, u: &[f64]) -> Vec<usize> {
-    let Some(groups) = config.groups() else { return (0..u.len()).collect() };
+    let Some(groups) = config.groups() else {
+        return (0..u.len()).collect();
+    };
     let kept = kept_groups(groups, &group_scores(groups, u));
     let size = u.len() / groups.count();
-    (0..u.len()).filter(|e| kept.contains(&(e / size))).collect()
+    (0..u.len())
+        .filter(|e| kept.contains(&(e / size)))
+        .collect()
 }

@@ -14,23 +14,28 @@ use super::number::f32_range;
 use crate::config::{BiasPlacement, Gate, RouterConfig};
 
 fn sum(logits: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
-    let Some(bias) = bias else { return logits.to_vec() };
+    let Some(bias) = bias else {
+        return logits.to_vec();
+    };
     assert_eq!(logits.len(), bias.len(), "one bias per expert");
-    logits.iter().zip(bias).map(|(z, b)| f32_range(z + b)).collect()
+    logits
+        .iter()
+        .zip(bias)
+        .map(|(z, b)| f32_range(z + b))
+        .collect()
 }
 
 /// Gate values, NaN where the logit is: there the gate value is 0, but u is NaN.
 fn keep_nan(values: impl Iterator<Item = f64>, logits: &[f64]) -> Vec<f64> {
-    values.zip(logits).map(|(g, z)| if z.is_nan() { f64::NAN } else { g }).collect()
+    values
+        .zip(logits)
+        .map(|(g, z)| if z.is_nan() { f64::NAN } else { g })
+        .collect()
 }
 
 /// u for every expert.
 #[must_use]
-pub fn selection_scores(
-    config: &RouterConfig,
-    logits: &[f64],
-    bias: Option<&[f64]>,
-) -> Vec<f64> {
+pub fn selection_scores(config: &RouterConfig, logits: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
     match config.bias_placement() {
         BiasPlacement::InScore => sum(logits, bias),
         BiasPlacement::AfterSelection => logits.to_vec(),
@@ -44,8 +49,9 @@ pub fn selection_scores(
                 // An expert whose u is NaN is left out of the sum: its z or its b is NaN.
                 let bias_or_one = |e: usize| bias.map_or(1.0, |bias| bias[e]);
                 let read = logits.iter().enumerate();
-                let read: Vec<f64> =
-                    read.map(|(e, &z)| if bias_or_one(e).is_nan() { f64::NAN } else { z }).collect();
+                let read: Vec<f64> = read
+                    .map(|(e, &z)| if bias_or_one(e).is_nan() { f64::NAN } else { z })
+                    .collect();
                 sum(&keep_nan(softmax(&read).into_iter(), &read), bias)
             }
         },
@@ -61,5 +67,8 @@ pub fn gate_logits(config: &RouterConfig, logits: &[f64], bias: Option<&[f64]>) 
         BiasPlacement::SelectionOnly => logits.to_vec(),
     };
     let scores = selection_scores(config, logits, bias);
-    read.into_iter().zip(scores).map(|(v, u)| if u.is_nan() { u } else { v }).collect()
+    read.into_iter()
+        .zip(scores)
+        .map(|(v, u)| if u.is_nan() { u } else { v })
+        .collect()
 }

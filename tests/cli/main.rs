@@ -1,9 +1,12 @@
 //! The program as its users run it: files in, exit code, standard output, standard error and files
 //! out.
+#![cfg(feature = "cli")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod dispatch;
 mod errors;
-mod files;
+mod library;
 mod output;
+mod route;
 mod sample;
 mod support;

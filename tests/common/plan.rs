@@ -1,9 +1,10 @@
 //! Runs `plan` on host vectors and compares with the oracle's.
 
 use cosmoe::{
-    Backend, Host, HostWorkspace, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, VectorMut,
-    oracle, stats,
+    Backend, Host, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, VectorMut, oracle, stats,
 };
+
+use super::run::{Lent, Options};
 
 /// What outputs hold before a call.
 pub const SENTINEL: i32 = 0x5e5e_5e5e;
@@ -36,10 +37,13 @@ pub fn run<B: Backend<Space = Host>>(
     let mut expert_of_block = (config.align() > 1).then(|| unwritten(max_rows / config.align()));
     let mut counted = unwritten(stats::LEN);
     let size = backend.plan_workspace(config, shape).unwrap();
-    let mut workspace = HostWorkspace::new();
+    let mut lent = Lent::new(size, Options::default());
     let args = PlanArgs {
         ids: MatrixRef::new(&input.ids, tokens, top_k).unwrap(),
-        weights: input.weights.as_ref().map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
+        weights: input
+            .weights
+            .as_ref()
+            .map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
     };
     let out = PlanOut {
         expert_demand: VectorMut::new(&mut expert_demand),
@@ -50,7 +54,10 @@ pub fn run<B: Backend<Space = Host>>(
         expert_of_block: expert_of_block.as_mut().map(|b| VectorMut::new(b)),
         stats: VectorMut::new(&mut counted),
     };
-    backend.plan(config, args, out, workspace.lend(size)).unwrap();
+    backend
+        .plan(config, args, out, lent.workspace(size))
+        .unwrap();
+    lent.check(size, Options::default());
     Planned {
         expert_demand,
         expert_counts,

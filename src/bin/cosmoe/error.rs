@@ -71,7 +71,14 @@ impl Failure {
                 argument,
                 expected,
                 found,
-            } => Self::input(name(argument), format_args!("shape {expected}"), found),
+            } if expected.starts_with('[') => {
+                Self::input(name(argument), format_args!("shape {expected}"), found)
+            }
+            Error::ShapeMismatch {
+                argument,
+                expected,
+                found,
+            } => Self::input(name(argument), expected, found),
             Error::DTypeMismatch {
                 argument,
                 expected,

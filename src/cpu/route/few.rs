@@ -30,7 +30,7 @@ impl<'a> Stage<'a> {
             size.square_rows(tokens),
             tokens,
             size.out_words(tokens),
-        ]) + PanelBuffers::words(size.lanes)
+        ]) + PanelBuffers::words(size)
     }
 
     fn take(scratch: &mut Scratch<'a>, size: ProductSize, tokens: usize) -> Self {
@@ -38,7 +38,7 @@ impl<'a> Stage<'a> {
             size,
             wide: scratch.floats(size.wide_words(tokens)),
             sums: Squares::take(scratch, size, tokens),
-            staging: PanelBuffers::take(scratch, size.lanes).staging,
+            staging: PanelBuffers::take(scratch, size).staging,
             squares: scratch.floats(tokens),
             out: scratch.floats(size.out_words(tokens)),
         }
@@ -85,7 +85,7 @@ fn panel_product(
 ) {
     let mut scratch = Scratch::new(slot);
     let levels = scratch.floats(PanelProduct::level_words(size, rows));
-    let mut buffers = PanelBuffers::take(&mut scratch, size.lanes);
+    let mut buffers = PanelBuffers::take(&mut scratch, size);
     let buffers = &mut buffers;
     job.level.run(PanelProduct { operand, wide, rows, panel, levels, buffers, out });
 }

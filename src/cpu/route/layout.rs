@@ -110,7 +110,7 @@ impl Layout {
     /// One task's memory for one panel at a time.
     fn few_slot_words(&self, size: ProductSize) -> usize {
         let levels = PanelProduct::level_words(size, self.tokens);
-        Scratch::words(&[levels]) + PanelBuffers::words(size.lanes)
+        Scratch::words(&[levels]) + PanelBuffers::words(size)
     }
 
     /// Every stage's memory, projected rows, and the tasks' memory.

@@ -18,11 +18,13 @@ pub(super) fn route(job: &Job<'_>, rows: usize, out: RouteOut<'_>, mut scratch: 
     let mut packed_projection = layout.projection.and_then(&mut pack);
     let mut packed_experts = pack(layout.experts);
     let mut workers = Workers::take(&mut scratch, layout.tasks, layout.slot_words);
-    if let (Some(operand), Some(to)) = (job.projection(None), packed_projection.as_deref_mut()) {
-        pack_operand(job.level, &operand, &mut workers, to);
+    if let (Some(operand), Some(size), Some(to)) =
+        (job.projection(None), layout.projection, packed_projection.as_deref_mut())
+    {
+        pack_operand(job.level, &operand, size, &mut workers, to);
     }
     if let Some(to) = packed_experts.as_deref_mut() {
-        pack_operand(job.level, &job.experts(None), &mut workers, to);
+        pack_operand(job.level, &job.experts(None), layout.experts, &mut workers, to);
     }
 
     let projection = job.projection(packed_projection.as_deref());

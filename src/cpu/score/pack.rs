@@ -39,11 +39,6 @@ pub(super) fn widen(
     rest.fill(0.0);
 }
 
-/// Floats of [`pack_panel`]'s staging memory.
-pub(crate) const fn staging_words<L: Lanes>() -> usize {
-    panel_width::<L>() * STAGING_STRIDE
-}
-
 /// Distance of widened rows: not a power of two, so that they do not compete for the same cache sets.
 pub(super) const STAGING_STRIDE: usize = BLOCK + 16;
 
@@ -61,7 +56,7 @@ pub(crate) fn pack_panel<L: Lanes>(
 ) {
     let width = panel_width::<L>();
     let depth = padded(columns.len());
-    assert!(depth <= BLOCK && staging.len() >= staging_words::<L>());
+    assert!(depth <= BLOCK && staging.len() >= width * STAGING_STRIDE);
     assert!(panel.len() >= depth * width);
     let rows = width.min(from.rows() - first);
     let (source, stride) = match from {

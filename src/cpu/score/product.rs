@@ -2,9 +2,9 @@
 
 use super::kernel::{BlockProduct, panel_width};
 use super::order::{BLOCK, ChunkOrder};
-use super::pack::{pack_panel, padded};
+use super::pack::{STAGING_STRIDE, pack_panel, padded};
 use super::tile::{PackGroup, Squares, TokenRows};
-use crate::cpu::scratch::Scratch;
+use crate::cpu::scratch::{Scratch, Workers};
 use crate::simd::{Lanes, Level, Task};
 use crate::view::FloatMatrixRef;
 
@@ -98,6 +98,12 @@ impl ProductSize {
         padded(self.width) * self.panels() * self.panel_width()
     }
 
+    /// Rows widened before they are transposed: a panel of experts, or a group of tokens.
+    fn staging_words(self) -> usize {
+        let group = self.group_rows.next_multiple_of(self.lanes);
+        self.panel_width().max(group) * STAGING_STRIDE
+    }
+
     /// Entries of the sums of squares of `rows` tokens, groups up to whole vectors.
     pub(crate) fn square_rows(self, rows: usize) -> usize {
         rows.div_ceil(self.group_rows) * self.group_rows.next_multiple_of(self.lanes)
@@ -132,20 +138,16 @@ pub(crate) struct PanelBuffers<'a> {
 }
 
 impl<'a> PanelBuffers<'a> {
-    pub(crate) fn words(lanes: usize) -> usize {
-        Scratch::words(&[BLOCK * 2 * lanes, staging_for(lanes)])
+    pub(crate) fn words(size: ProductSize) -> usize {
+        Scratch::words(&[BLOCK * size.panel_width(), size.staging_words()])
     }
 
-    pub(crate) fn take(scratch: &mut Scratch<'a>, lanes: usize) -> Self {
+    pub(crate) fn take(scratch: &mut Scratch<'a>, size: ProductSize) -> Self {
         Self {
-            panel: scratch.floats(BLOCK * 2 * lanes),
-            staging: scratch.floats(staging_for(lanes)),
+            panel: scratch.floats(BLOCK * size.panel_width()),
+            staging: scratch.floats(size.staging_words()),
         }
     }
-}
-
-fn staging_for(lanes: usize) -> usize {
-    2 * lanes * (BLOCK + 16)
 }
 
 impl<'a> Squares<'a> {
@@ -174,7 +176,7 @@ impl<'a> TileBuffers<'a> {
             size.levels() * size.out_words(rows),
             size.square_words(rows),
             size.square_rows(rows),
-        ]) + PanelBuffers::words(size.lanes)
+        ]) + PanelBuffers::words(size)
     }
 
     /// For tiles of up to `rows` tokens.
@@ -184,7 +186,7 @@ impl<'a> TileBuffers<'a> {
             tile: scratch.floats(TILE_BLOCKS * size.block_words(rows)),
             levels: scratch.floats(size.levels() * size.out_words(rows)),
             squares: Squares::take(scratch, size, rows),
-            panel: PanelBuffers::take(scratch, size.lanes),
+            panel: PanelBuffers::take(scratch, size),
         }
     }
 }
@@ -355,36 +357,14 @@ impl Task for PackBlock<'_, '_> {
 pub(crate) fn pack_operand(
     level: Level,
     operand: &Operand<'_>,
-    workers: &mut crate::cpu::scratch::Workers<'_>,
+    size: ProductSize,
+    workers: &mut Workers<'_>,
     to: &mut [f32],
 ) {
-    let lanes = level.lanes();
-    let block_words = BLOCK * operand.view.rows().next_multiple_of(2 * lanes);
+    let block_words = BLOCK * size.panels() * size.panel_width();
     let blocks = to.chunks_mut(block_words).enumerate();
     workers.share(blocks, |slot, (block, to)| {
-        let staging = Scratch::new(slot).floats(staging_for(lanes));
+        let staging = PanelBuffers::take(&mut Scratch::new(slot), size).staging;
         level.run(PackBlock { operand, block, staging, to });
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::simd::SimdLevel;
-
-    #[test]
-    fn staging_sizes_agree() {
-        struct Words;
-        impl Task for Words {
-            type Output = usize;
-            #[inline(always)]
-            fn run<L: Lanes>(self) -> usize {
-                crate::cpu::score::pack::staging_words::<L>()
-            }
-        }
-        for simd in SimdLevel::ALL.into_iter().filter(|simd| simd.is_available()) {
-            let level = Level::new(simd).unwrap();
-            assert_eq!(level.run(Words), staging_for(level.lanes()));
-        }
-    }
 }

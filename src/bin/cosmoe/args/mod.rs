@@ -16,9 +16,16 @@ pub(crate) use options::{
 
 use crate::error::Failure;
 
+const EXAMPLES: &str = "\
+Examples:
+  cosmoe route --top-k 2
+  cosmoe route --tokens states.safetensors --router model.safetensors \\
+      --experts-tensor model.layers.3.mlp.gate.weight --top-k 8 --out routed.safetensors
+  cosmoe plan --ids routed.safetensors --experts 64 --align 128 --json";
+
 /// Sparse Mixture-of-Experts routing: scores, top-k selection, dispatch plans.
 #[derive(Debug, Parser)]
-#[command(name = "cosmoe", version)]
+#[command(name = "cosmoe", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Parsed,

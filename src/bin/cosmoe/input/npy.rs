@@ -102,6 +102,8 @@ fn is_harmless(text: &[u8]) -> bool {
         number = 0;
         match byte {
             b'\'' => quoted = !quoted,
+            // Other ways to quote would only hide brackets from this scan.
+            b'"' | b'\\' => return false,
             b'(' | b'[' | b'{' if !quoted => depth += 1,
             b')' | b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
