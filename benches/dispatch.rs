@@ -31,29 +31,16 @@ struct Dispatch {
 
 fn main() -> Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
-    let mut dispatches = CASES
-        .into_iter()
-        .map(Dispatch::new)
-        .collect::<Result<Vec<_>>>()?;
+    let mut dispatches = CASES.into_iter().map(Dispatch::new).collect::<Result<Vec<_>>>()?;
     run(&mut criterion, "plan", &mut dispatches, plan)?;
-    run(
-        &mut criterion,
-        "gather",
-        &mut dispatches,
-        |group, dispatch| {
-            gather::<f32>(group, dispatch)?;
-            gather::<half::bf16>(group, dispatch)
-        },
-    )?;
-    run(
-        &mut criterion,
-        "combine",
-        &mut dispatches,
-        |group, dispatch| {
-            combine::<f32>(group, dispatch)?;
-            combine::<half::bf16>(group, dispatch)
-        },
-    )?;
+    run(&mut criterion, "gather", &mut dispatches, |group, dispatch| {
+        gather::<f32>(group, dispatch)?;
+        gather::<half::bf16>(group, dispatch)
+    })?;
+    run(&mut criterion, "combine", &mut dispatches, |group, dispatch| {
+        combine::<f32>(group, dispatch)?;
+        combine::<half::bf16>(group, dispatch)
+    })?;
     criterion.final_summary();
     Ok(())
 }
@@ -66,9 +53,7 @@ fn run(
 ) -> Result<()> {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    group
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for dispatch in dispatches {
         bench(&mut group, dispatch)?;
     }
@@ -88,13 +73,7 @@ impl Dispatch {
         let (ids, weights) = router.results();
         let mut planner = Planner::new(cpu, case.experts, case.tokens, case.top_k)?;
         planner.plan(ids)?;
-        Ok(Self {
-            cpu,
-            case,
-            ids: ids.to_vec(),
-            weights: weights.to_vec(),
-            planner,
-        })
+        Ok(Self { cpu, case, ids: ids.to_vec(), weights: weights.to_vec(), planner })
     }
 
     /// Grouped rows: without padding and capacity one per assignment.
@@ -108,12 +87,7 @@ impl Dispatch {
 }
 
 fn plan(group: &mut Group<'_>, dispatch: &mut Dispatch) -> Result<()> {
-    let Case {
-        tokens,
-        experts,
-        top_k,
-        ..
-    } = dispatch.case;
+    let Case { tokens, experts, top_k, .. } = dispatch.case;
     group.throughput(Throughput::Elements(dispatch.rows() as u64));
     let (planner, ids) = (&mut dispatch.planner, &dispatch.ids);
     group.bench_function(format!("T{tokens}-E{experts}-K{top_k}"), |bencher| {
@@ -130,14 +104,8 @@ fn gather<T: Element>(group: &mut Group<'_>, dispatch: &mut Dispatch) -> Result<
     let (_, _, assignment_of_row) = dispatch.planner.results();
     let mut gather = || {
         let assignment_of_row = VectorRef::new(assignment_of_row);
-        let args = GatherArgs {
-            tokens,
-            assignment_of_row,
-            top_k: case.top_k,
-        };
-        dispatch
-            .cpu
-            .gather(args, MatrixMut::new(&mut grouped, rows, case.hidden)?)
+        let args = GatherArgs { tokens, assignment_of_row, top_k: case.top_k };
+        dispatch.cpu.gather(args, MatrixMut::new(&mut grouped, rows, case.hidden)?)
     };
     gather()?;
     group.throughput(Throughput::Bytes(2 * dispatch.bytes::<T>(rows)));
@@ -156,9 +124,7 @@ fn combine<T: Element>(group: &mut Group<'_>, dispatch: &mut Dispatch) -> Result
             row_of_assignment: VectorRef::new(row_of_assignment),
             weights: MatrixRef::new(&dispatch.weights, case.tokens, case.top_k)?,
         };
-        dispatch
-            .cpu
-            .combine(args, MatrixMut::new(&mut out, case.tokens, case.hidden)?)
+        dispatch.cpu.combine(args, MatrixMut::new(&mut out, case.tokens, case.hidden)?)
     };
     combine()?;
     group.throughput(Throughput::Bytes(dispatch.bytes::<T>(rows + case.tokens)));

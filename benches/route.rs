@@ -17,9 +17,7 @@ fn main() -> Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("route");
     group.sample_size(20);
-    group
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for case in CASES {
         for case in [case, Case { tokens: 1, ..case }] {
             route::<f32>(&mut group, case)?;

@@ -144,11 +144,7 @@ impl Error {
         expected: impl Display,
         found: impl Display,
     ) -> Self {
-        Self::InvalidArgument {
-            argument,
-            expected: expected.to_string(),
-            found: found.to_string(),
-        }
+        Self::InvalidArgument { argument, expected: expected.to_string(), found: found.to_string() }
     }
 
     pub(crate) fn shape(
@@ -156,11 +152,7 @@ impl Error {
         expected: impl Display,
         found: impl Display,
     ) -> Self {
-        Self::ShapeMismatch {
-            argument,
-            expected: expected.to_string(),
-            found: found.to_string(),
-        }
+        Self::ShapeMismatch { argument, expected: expected.to_string(), found: found.to_string() }
     }
 
     pub(crate) fn dtype(
@@ -168,14 +160,14 @@ impl Error {
         expected: impl Display,
         found: impl Display,
     ) -> Self {
-        Self::DTypeMismatch {
-            argument,
-            expected: expected.to_string(),
-            found: found.to_string(),
-        }
+        Self::DTypeMismatch { argument, expected: expected.to_string(), found: found.to_string() }
     }
 
-    pub(crate) fn size(argument: &'static str, expected: impl Display, found: impl Display) -> Self {
+    pub(crate) fn size(
+        argument: &'static str,
+        expected: impl Display,
+        found: impl Display,
+    ) -> Self {
         Self::SizeNotSupported {
             argument,
             expected: expected.to_string(),

@@ -11,11 +11,8 @@ use cosmoe::{BiasPlacement, Cpu, DType, RouterConfig, Score, oracle};
 /// `<a,b>` in f32, in the order of `dtype`.
 fn dot(dtype: DType, a: &[f32], b: &[f32]) -> f32 {
     let chunk = if dtype == DType::F32 { 128 } else { 1024 };
-    let chain = |(a, b): (&[f32], &[f32])| {
-        a.iter()
-            .zip(b)
-            .fold(0.0_f32, |sum, (a, b)| a.mul_add(*b, sum))
-    };
+    let chain =
+        |(a, b): (&[f32], &[f32])| a.iter().zip(b).fold(0.0_f32, |sum, (a, b)| a.mul_add(*b, sum));
     let mut sums: Vec<f32> = a.chunks(chunk).zip(b.chunks(chunk)).map(chain).collect();
     if dtype == DType::F32 {
         while sums.len() > 1 {
@@ -45,27 +42,18 @@ fn logits(
         match config.score() {
             Score::Linear => product,
             Score::Cosine => product / xx.sqrt().max(1e-12) / ww.sqrt().max(1e-12),
-            Score::PerturbedCosine {
-                tau_token,
-                tau_expert,
-            } => product / (xx.sqrt() + tau_token) / (ww.sqrt() + tau_expert),
+            Score::PerturbedCosine { tau_token, tau_expert } => {
+                product / (xx.sqrt() + tau_token) / (ww.sqrt() + tau_expert)
+            }
             Score::Laplace => -(xx + ww - 2.0 * product).max(0.0).sqrt(),
             other => panic!("{other:?}"),
         }
     };
-    experts
-        .iter()
-        .zip(squares)
-        .map(score)
-        .map(|s| config.scale() * s)
-        .collect()
+    experts.iter().zip(squares).map(score).map(|s| config.scale() * s).collect()
 }
 
 fn rows(m: &Matrix) -> Vec<Vec<f32>> {
-    m.to_rows()
-        .iter()
-        .map(|row| row.iter().map(|&v| v as f32).collect())
-        .collect()
+    m.to_rows().iter().map(|row| row.iter().map(|&v| v as f32).collect()).collect()
 }
 
 fn check(runner: &impl Runner, t: usize, d: usize, dtypes: (DType, DType), score: Score) {
@@ -74,10 +62,7 @@ fn check(runner: &impl Runner, t: usize, d: usize, dtypes: (DType, DType), score
     let tokens = Matrix::normal(dtypes.0, (t, d), 0, &mut rng);
     let input = RouteInput::new(tokens, Matrix::normal(dtypes.1, (e, d), 0, &mut rng));
     let builder = RouterConfig::builder(e, 2).score(score).scale(scale);
-    let config = builder
-        .bias_placement(BiasPlacement::AfterSelection)
-        .build()
-        .unwrap();
+    let config = builder.bias_placement(BiasPlacement::AfterSelection).build().unwrap();
     let found = runner.run_route(&config, &input).scores.unwrap();
     let dtype = oracle::accumulation_dtype(dtypes.0, dtypes.1);
     let experts = rows(&input.experts);
@@ -99,9 +84,7 @@ fn scores_are_summed_in_the_defined_order() {
     ];
     for pair in pairs {
         for t in [1, 5, 17] {
-            for d in [
-                1, 127, 128, 129, 257, 640, 1000, 1024, 1025, 1153, 2100, 3073, 4096,
-            ] {
+            for d in [1, 127, 128, 129, 257, 640, 1000, 1024, 1025, 1153, 2100, 3073, 4096] {
                 for score in common::scores() {
                     check(&Cpu::new(), t, d, pair, score);
                 }

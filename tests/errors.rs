@@ -101,16 +101,12 @@ impl RouteCall {
             token_dtype: self.tokens.dtype(),
             expert_dtype: self.experts.dtype(),
         };
-        Cpu::new()
-            .route_workspace(&self.config, shape)
-            .map_or(0, |size| size.scratch)
+        Cpu::new().route_workspace(&self.config, shape).map_or(0, |size| size.scratch)
     }
 
     fn run(&self) -> Result<(), Error> {
         let cpu = Cpu::new();
-        let prepare = PrepareArgs {
-            experts: self.prepared_experts.view(),
-        };
+        let prepare = PrepareArgs { experts: self.prepared_experts.view() };
         let prepared = cpu.prepare(&self.prepared_config, prepare).unwrap();
         let mut ids = vec![SENTINEL; self.ids.0 * self.ids.1];
         let mut weights = vec![UNWRITTEN; self.weights.0 * self.weights.1];
@@ -141,10 +137,7 @@ impl RouteCall {
 }
 
 fn workspace(scratch: &mut [u8]) -> Workspace<'_> {
-    Workspace {
-        scratch: VectorMut::new(scratch),
-        state: VectorMut::new(&mut []),
-    }
+    Workspace { scratch: VectorMut::new(scratch), state: VectorMut::new(&mut []) }
 }
 
 /// Refused with these words; afterwards a valid call works.
@@ -166,34 +159,17 @@ fn valid_calls_work() {
 #[test]
 fn route_checks_what_was_prepared() {
     let mut call = RouteCall::new().otherwise_wrong();
-    call.prepared_config = RouterConfig::builder(E, K)
-        .score(Score::Linear)
-        .build()
-        .unwrap();
+    call.prepared_config = RouterConfig::builder(E, K).score(Score::Linear).build().unwrap();
     // Configuration before dtype.
     call.experts = zeros(DType::BF16, E, D);
     let score = "PerturbedCosine { tau_token: 0.0, tau_expert: 0.001 }";
-    route_error(
-        &call,
-        INVALID,
-        &format!("prepared.score: expected {score}, found Linear"),
-    );
+    route_error(&call, INVALID, &format!("prepared.score: expected {score}, found Linear"));
 
-    let other_tau = Score::PerturbedCosine {
-        tau_token: 0.0,
-        tau_expert: 0.5,
-    };
+    let other_tau = Score::PerturbedCosine { tau_token: 0.0, tau_expert: 0.5 };
     let mut call = RouteCall::new();
-    call.prepared_config = RouterConfig::builder(E, K)
-        .score(other_tau)
-        .build()
-        .unwrap();
+    call.prepared_config = RouterConfig::builder(E, K).score(other_tau).build().unwrap();
     let found = "PerturbedCosine { tau_token: 0.0, tau_expert: 0.5 }";
-    route_error(
-        &call,
-        INVALID,
-        &format!("prepared.score: expected {score}, found {found}"),
-    );
+    route_error(&call, INVALID, &format!("prepared.score: expected {score}, found {found}"));
 
     let mut call = RouteCall::new().otherwise_wrong();
     call.prepared_experts = zeros(DType::BF16, E, D);
@@ -201,19 +177,11 @@ fn route_checks_what_was_prepared() {
 
     let mut call = RouteCall::new().otherwise_wrong();
     call.prepared_experts = zeros(DType::F32, E, D + 1);
-    route_error(
-        &call,
-        SHAPE,
-        "prepared: expected shape [4, 7], found [4, 6]",
-    );
+    route_error(&call, SHAPE, "prepared: expected shape [4, 7], found [4, 6]");
     let mut call = RouteCall::new().otherwise_wrong();
     call.prepared_config = RouterConfig::builder(E + 1, K).build().unwrap();
     call.prepared_experts = zeros(DType::F32, E + 1, D);
-    route_error(
-        &call,
-        SHAPE,
-        "prepared: expected shape [5, 6], found [4, 6]",
-    );
+    route_error(&call, SHAPE, "prepared: expected shape [5, 6], found [4, 6]");
 }
 
 #[test]
@@ -227,11 +195,7 @@ fn route_checks_dtypes_before_shapes() {
     let call = with(DType::F32, DType::F16);
     route_error(&call, DTYPE, "experts: expected dtype f32, found f16");
     let call = with(DType::F16, DType::BF16);
-    route_error(
-        &call,
-        DTYPE,
-        "experts: expected dtype f16 (the tokens') or f32, found bf16",
-    );
+    route_error(&call, DTYPE, "experts: expected dtype f16 (the tokens') or f32, found bf16");
 
     let mut call = RouteCall::projected().otherwise_wrong();
     call.tokens = zeros(DType::BF16, T, D);
@@ -241,11 +205,7 @@ fn route_checks_dtypes_before_shapes() {
     let mut call = RouteCall::projected().otherwise_wrong();
     call.tokens = zeros(DType::BF16, T, D);
     call.experts = zeros(DType::BF16, E, 5);
-    route_error(
-        &call,
-        DTYPE,
-        "experts: expected dtype f32 (behind a projection), found bf16",
-    );
+    route_error(&call, DTYPE, "experts: expected dtype f32 (behind a projection), found bf16");
 }
 
 #[test]
@@ -257,11 +217,7 @@ fn route_checks_shapes_before_the_workspace() {
         call
     };
     let call = wrong(&|c| c.tokens = zeros(DType::F32, T, 0));
-    route_error(
-        &call,
-        SHAPE,
-        "tokens: expected shape at least 1 column, found 0",
-    );
+    route_error(&call, SHAPE, "tokens: expected shape at least 1 column, found 0");
     let call = wrong(&|c| c.tokens = zeros(DType::F32, T, D + 1));
     route_error(&call, SHAPE, "experts: expected shape [4, 7], found [4, 6]");
     let call = wrong(&|c| c.experts = zeros(DType::F32, E - 1, D));
@@ -275,17 +231,9 @@ fn route_checks_shapes_before_the_workspace() {
     let call = wrong(&|c| c.ids.1 = 3);
     route_error(&call, SHAPE, "out.ids: expected shape [3, 2], found [3, 3]");
     let call = wrong(&|c| c.weights.0 = 4);
-    route_error(
-        &call,
-        SHAPE,
-        "out.weights: expected shape [3, 2], found [4, 2]",
-    );
+    route_error(&call, SHAPE, "out.weights: expected shape [3, 2], found [4, 2]");
     let call = wrong(&|c| c.scores.1 = 3);
-    route_error(
-        &call,
-        SHAPE,
-        "out.scores: expected shape [3, 4], found [3, 3]",
-    );
+    route_error(&call, SHAPE, "out.scores: expected shape [3, 4], found [3, 3]");
 
     let projected = |change: &dyn Fn(&mut RouteCall)| {
         let mut call = RouteCall::projected();
@@ -294,23 +242,11 @@ fn route_checks_shapes_before_the_workspace() {
         call
     };
     let call = projected(&|c| c.projection = Some((zeros(DType::F32, 5, D - 1), vec![0.0; 5])));
-    route_error(
-        &call,
-        SHAPE,
-        "projection: expected shape [5, 6], found [5, 5]",
-    );
+    route_error(&call, SHAPE, "projection: expected shape [5, 6], found [5, 5]");
     let call = projected(&|c| c.projection = Some((zeros(DType::F32, 0, D), vec![])));
-    route_error(
-        &call,
-        SHAPE,
-        "experts: expected shape at least 1 column, found 0",
-    );
+    route_error(&call, SHAPE, "experts: expected shape at least 1 column, found 0");
     let call = projected(&|c| c.projection = Some((zeros(DType::F32, 5, D), vec![0.0; 4])));
-    route_error(
-        &call,
-        SHAPE,
-        "projection.bias: expected shape [5], found [4]",
-    );
+    route_error(&call, SHAPE, "projection.bias: expected shape [5], found [4]");
     let call = projected(&|c| c.projection = Some((zeros(DType::F32, 6, D), vec![0.0; 6])));
     route_error(&call, SHAPE, "experts: expected shape [4, 6], found [4, 5]");
 }
@@ -350,14 +286,7 @@ fn a_workspace_one_byte_too_small_is_refused() {
 fn prepare_checks_its_experts() {
     let prepare = |experts: &Matrix| {
         let config = RouterConfig::builder(E, K).build().unwrap();
-        Cpu::new()
-            .prepare(
-                &config,
-                PrepareArgs {
-                    experts: experts.view(),
-                },
-            )
-            .map(drop)
+        Cpu::new().prepare(&config, PrepareArgs { experts: experts.view() }).map(drop)
     };
     let message = "experts: expected shape at least 1 column, found 0";
     assert_error(prepare(&zeros(DType::F16, E - 1, 0)), SHAPE, message);
@@ -379,49 +308,25 @@ fn workspace_queries_check_the_shape() {
     let query = |shape| Cpu::new().route_workspace(&config, shape).map(drop);
     query(shape).unwrap();
     let message = "experts: expected dtype f16 (the tokens') or f32, found bf16";
-    assert_error(
-        query(RouteShape {
-            expert_dtype: DType::BF16,
-            ..shape
-        }),
-        DTYPE,
-        message,
-    );
+    assert_error(query(RouteShape { expert_dtype: DType::BF16, ..shape }), DTYPE, message);
     let message = "experts: expected dtype f32 (behind a projection), found f16";
-    assert_error(
-        query(RouteShape {
-            projected: Some(2),
-            ..shape
-        }),
-        DTYPE,
-        message,
-    );
+    assert_error(query(RouteShape { projected: Some(2), ..shape }), DTYPE, message);
     let message = "tokens: expected shape at least 1 column, found 0";
     assert_error(query(RouteShape { hidden: 0, ..shape }), SHAPE, message);
     let message = "experts: expected shape at least 1 column, found 0";
-    let no_rows = RouteShape {
-        projected: Some(0),
-        expert_dtype: DType::F32,
-        ..shape
-    };
+    let no_rows = RouteShape { projected: Some(0), expert_dtype: DType::F32, ..shape };
     assert_error(query(no_rows), SHAPE, message);
     let tokens = 1 << 30;
     let limit = "size not supported: expected at most 2147483647, found";
     let message = format!("tokens * top_k: {limit} {tokens} * 2");
     assert_error(query(RouteShape { tokens, ..shape }), SIZE, &message);
 
-    let shape = SelectShape {
-        tokens,
-        dtype: DType::F32,
-    };
+    let shape = SelectShape { tokens, dtype: DType::F32 };
     let select = Cpu::new().select_workspace(&config, shape).map(drop);
     assert_error(select, SIZE, &message);
     let config = PlanConfig::builder(E).align(1 << 30).build().unwrap();
-    let plan = |tokens| {
-        Cpu::new()
-            .plan_workspace(&config, PlanShape { tokens, top_k: 2 })
-            .map(drop)
-    };
+    let plan =
+        |tokens| Cpu::new().plan_workspace(&config, PlanShape { tokens, top_k: 2 }).map(drop);
     assert_error(plan(tokens), SIZE, &format!("{message} = 2147483648"));
     let message = format!("grouped rows: {limit} {}", 2 + 2 * ((1_u64 << 30) - 1));
     assert_error(plan(1), SIZE, &message);
@@ -452,10 +357,7 @@ impl SelectCall {
 
     fn scratch(&self) -> usize {
         let config = RouterConfig::builder(E, K).build().unwrap();
-        let shape = SelectShape {
-            tokens: self.logits.rows,
-            dtype: self.logits.dtype(),
-        };
+        let shape = SelectShape { tokens: self.logits.rows, dtype: self.logits.dtype() };
         Cpu::new().select_workspace(&config, shape).unwrap().scratch
     }
 
@@ -495,18 +397,9 @@ fn select_checks_its_shapes() {
         "logits: expected shape [3, 4], found [3, 5]",
     );
     error(&|c| c.bias.clear(), "bias: expected shape [4], found [0]");
-    error(
-        &|c| c.num_tokens.push(1),
-        "num_tokens: expected shape [1], found [2]",
-    );
-    error(
-        &|c| c.ids.0 = 2,
-        "out.ids: expected shape [3, 2], found [2, 2]",
-    );
-    error(
-        &|c| c.weights.1 = 1,
-        "out.weights: expected shape [3, 2], found [3, 1]",
-    );
+    error(&|c| c.num_tokens.push(1), "num_tokens: expected shape [1], found [2]");
+    error(&|c| c.ids.0 = 2, "out.ids: expected shape [3, 2], found [2, 2]");
+    error(&|c| c.weights.1 = 1, "out.weights: expected shape [3, 2], found [3, 1]");
 }
 
 // ---------------------------------------------------------------- plan
@@ -529,12 +422,7 @@ impl PlanCall {
     fn new() -> Self {
         Self {
             config: PlanConfig::builder(E).build().unwrap(),
-            input: PlanInput {
-                ids: vec![0, 1, 3, 2, 1, -1],
-                weights: None,
-                tokens: T,
-                top_k: K,
-            },
+            input: PlanInput { ids: vec![0, 1, 3, 2, 1, -1], weights: None, tokens: T, top_k: K },
             weights: None,
             demand: E,
             counts: E,
@@ -557,13 +445,8 @@ impl PlanCall {
     }
 
     fn scratch(&self) -> usize {
-        let shape = PlanShape {
-            tokens: self.input.tokens,
-            top_k: self.input.top_k,
-        };
-        Cpu::new()
-            .plan_workspace(&self.config, shape)
-            .map_or(0, |size| size.scratch)
+        let shape = PlanShape { tokens: self.input.tokens, top_k: self.input.top_k };
+        Cpu::new().plan_workspace(&self.config, shape).map_or(0, |size| size.scratch)
     }
 
     fn run(&self) -> Result<(), Error> {
@@ -577,9 +460,7 @@ impl PlanCall {
         let mut scratch = vec![0; self.scratch().saturating_sub(self.missing)];
         let args = PlanArgs {
             ids: MatrixRef::new(&self.input.ids, self.input.tokens, self.input.top_k).unwrap(),
-            weights: weights
-                .as_ref()
-                .map(|(w, r, c)| MatrixRef::new(w, *r, *c).unwrap()),
+            weights: weights.as_ref().map(|(w, r, c)| MatrixRef::new(w, *r, *c).unwrap()),
         };
         let out = PlanOut {
             expert_demand: VectorMut::new(&mut demand),
@@ -596,10 +477,7 @@ impl PlanCall {
         let written = all.concat().iter().any(|&v| v != SENTINEL);
         assert_eq!(written, result.is_ok());
         if result.is_ok() {
-            assert!(
-                all.concat().iter().all(|&v| v != SENTINEL),
-                "every element is written"
-            );
+            assert!(all.concat().iter().all(|&v| v != SENTINEL), "every element is written");
         }
         result
     }
@@ -626,17 +504,10 @@ fn plan_checks_its_configuration_against_its_arguments() {
     let mut call = PlanCall::new();
     call.blocks = Some(6);
     call.demand = 1;
-    plan_error(
-        &call,
-        INVALID,
-        "out.expert_of_block: expected none with align 1, found a vector",
-    );
+    plan_error(&call, INVALID, "out.expert_of_block: expected none with align 1, found a vector");
     // Without a capacity there is nothing to drop, so no weights are needed.
     let mut call = PlanCall::new();
-    call.config = PlanConfig::builder(E)
-        .drop_policy(DropPolicy::Weight)
-        .build()
-        .unwrap();
+    call.config = PlanConfig::builder(E).drop_policy(DropPolicy::Weight).build().unwrap();
     call.run().unwrap();
 }
 
@@ -648,30 +519,12 @@ fn plan_checks_every_output() {
         change(&mut call);
         plan_error(&call, SHAPE, message);
     };
-    error(
-        &|c| c.demand = 5,
-        "out.expert_demand: expected shape [4], found [5]",
-    );
-    error(
-        &|c| c.counts = 0,
-        "out.expert_counts: expected shape [4], found [0]",
-    );
-    error(
-        &|c| c.offsets = 4,
-        "out.expert_offsets: expected shape [5], found [4]",
-    );
-    error(
-        &|c| c.assignments = 7,
-        "out.row_of_assignment: expected shape [6], found [7]",
-    );
-    error(
-        &|c| c.rows = 6,
-        "out.assignment_of_row: expected shape [18], found [6]",
-    );
-    error(
-        &|c| c.blocks = Some(5),
-        "out.expert_of_block: expected shape [4], found [5]",
-    );
+    error(&|c| c.demand = 5, "out.expert_demand: expected shape [4], found [5]");
+    error(&|c| c.counts = 0, "out.expert_counts: expected shape [4], found [0]");
+    error(&|c| c.offsets = 4, "out.expert_offsets: expected shape [5], found [4]");
+    error(&|c| c.assignments = 7, "out.row_of_assignment: expected shape [6], found [7]");
+    error(&|c| c.rows = 6, "out.assignment_of_row: expected shape [18], found [6]");
+    error(&|c| c.blocks = Some(5), "out.expert_of_block: expected shape [4], found [5]");
     error(&|c| c.stats = 1, "out.stats: expected shape [2], found [1]");
 }
 
@@ -696,16 +549,8 @@ fn gather_checks_its_arguments() {
     let limit = "size not supported: expected at most 2147483647, found";
     let found = format!("tokens * top_k: {limit} 3 * 715827883");
     assert_error(run(715_827_883, 9, D), SIZE, &found);
-    assert_error(
-        run(K, 3, D + 1),
-        SHAPE,
-        "grouped: expected shape [3, 6], found [3, 7]",
-    );
-    assert_error(
-        run(K, 2, D),
-        SHAPE,
-        "grouped: expected shape [3, 6], found [2, 6]",
-    );
+    assert_error(run(K, 3, D + 1), SHAPE, "grouped: expected shape [3, 6], found [3, 7]");
+    assert_error(run(K, 2, D), SHAPE, "grouped: expected shape [3, 6], found [2, 6]");
     run(K, 3, D).unwrap();
 }
 
@@ -725,21 +570,9 @@ fn combine_checks_its_arguments() {
         assert_eq!(out.iter().any(|&v| v != UNWRITTEN), result.is_ok());
         result
     };
-    assert_error(
-        run(7, T, 1),
-        SHAPE,
-        "row_of_assignment: expected shape [6], found [7]",
-    );
-    assert_error(
-        run(6, T, D - 1),
-        SHAPE,
-        "out: expected shape [3, 6], found [3, 5]",
-    );
-    assert_error(
-        run(6, T + 1, D),
-        SHAPE,
-        "out: expected shape [3, 6], found [4, 6]",
-    );
+    assert_error(run(7, T, 1), SHAPE, "row_of_assignment: expected shape [6], found [7]");
+    assert_error(run(6, T, D - 1), SHAPE, "out: expected shape [3, 6], found [3, 5]");
+    assert_error(run(6, T + 1, D), SHAPE, "out: expected shape [3, 6], found [4, 6]");
     run(6, T, D).unwrap();
 }
 
@@ -808,9 +641,7 @@ mod overlapping {
     fn route(at: At) -> Result<(), Error> {
         let config = RouterConfig::builder(E, K).build().unwrap();
         let experts = zeros(DType::F32, E, D);
-        let prepare = PrepareArgs {
-            experts: experts.view(),
-        };
+        let prepare = PrepareArgs { experts: experts.view() };
         let prepared = Cpu::new().prepare(&config, prepare).unwrap();
         let mut words: Vec<u32> = (1..=140).collect();
         let before = words.clone();
@@ -845,70 +676,15 @@ mod overlapping {
         };
         error(At { ids: 17, ..APART }, "out.ids", "tokens");
         error(At { ids: 40, ..APART }, "out.ids", "experts");
-        error(
-            At {
-                weights: 45,
-                ..APART
-            },
-            "out.weights",
-            "bias",
-        );
-        error(
-            At {
-                ids: 50,
-                num_tokens: 55,
-                projection: 60,
-                ..APART
-            },
-            "out.ids",
-            "num_tokens",
-        );
-        error(
-            At {
-                weights: 80,
-                ..APART
-            },
-            "out.weights",
-            "projection",
-        );
-        error(
-            At {
-                weights: 94,
-                ..APART
-            },
-            "out.weights",
-            "projection.bias",
-        );
-        error(
-            At {
-                weights: 105,
-                ..APART
-            },
-            "out.weights",
-            "out.ids",
-        );
-        error(
-            At {
-                scores: 100,
-                ..APART
-            },
-            "out.scores",
-            "out.ids",
-        );
-        error(
-            At {
-                scores: 115,
-                ..APART
-            },
-            "out.scores",
-            "out.weights",
-        );
+        error(At { weights: 45, ..APART }, "out.weights", "bias");
+        error(At { ids: 50, num_tokens: 55, projection: 60, ..APART }, "out.ids", "num_tokens");
+        error(At { weights: 80, ..APART }, "out.weights", "projection");
+        error(At { weights: 94, ..APART }, "out.weights", "projection.bias");
+        error(At { weights: 105, ..APART }, "out.weights", "out.ids");
+        error(At { scores: 100, ..APART }, "out.scores", "out.ids");
+        error(At { scores: 115, ..APART }, "out.scores", "out.weights");
         // Side by side is apart.
-        let side_by_side = At {
-            weights: 106,
-            scores: 112,
-            ..APART
-        };
+        let side_by_side = At { weights: 106, scores: 112, ..APART };
         assert_eq!(route(side_by_side).unwrap_err().code(), TOO_SMALL);
     }
 
@@ -993,13 +769,7 @@ mod overlapping {
                 let (result, untouched) = run(at);
                 assert!(untouched);
                 let error = result.unwrap_err();
-                assert_eq!(
-                    error.code(),
-                    INVALID,
-                    "{} on {}",
-                    names[output],
-                    names[other]
-                );
+                assert_eq!(error.code(), INVALID, "{} on {}", names[output], names[other]);
             }
             let mut at = apart;
             at[output] = 0;
@@ -1023,11 +793,7 @@ mod overlapping {
             Cpu::new().gather(args, matrix_mut(base.wrapping_add(out), 6, D))
         };
         assert_error(gather(17), INVALID, &message("grouped", "tokens"));
-        assert_error(
-            gather(60),
-            INVALID,
-            &message("grouped", "assignment_of_row"),
-        );
+        assert_error(gather(60), INVALID, &message("grouped", "assignment_of_row"));
         let combine = |out: usize| {
             let args = CombineArgs {
                 grouped: matrix_ref(base.cast_const(), T, D),
@@ -1049,11 +815,8 @@ mod overlapping {
         let limit = "size not supported: expected at most 2147483647, found";
         let config = RouterConfig::builder(E, K).build().unwrap();
         let at = std::ptr::dangling::<f32>();
-        let args = SelectArgs {
-            logits: matrix_ref(at, rows, E).into(),
-            bias: None,
-            num_tokens: None,
-        };
+        let args =
+            SelectArgs { logits: matrix_ref(at, rows, E).into(), bias: None, num_tokens: None };
         let out = SelectOut {
             ids: matrix_mut(at.cast::<i32>().cast_mut(), rows, K),
             weights: matrix_mut(at.cast_mut(), rows, K),
@@ -1066,11 +829,7 @@ mod overlapping {
             row_of_assignment: vector_ref(at.cast::<i32>(), 1),
             weights: matrix_ref(at, rows, K),
         };
-        assert_error(
-            Cpu::new().combine(args, matrix_mut(at.cast_mut(), 1, 1)),
-            SIZE,
-            &message,
-        );
+        assert_error(Cpu::new().combine(args, matrix_mut(at.cast_mut(), 1, 1)), SIZE, &message);
     }
 }
 
@@ -1106,16 +865,9 @@ fn views_check_what_they_are_given() {
     let message = "data: expected shape 4 elements for [2, 2] with row stride 2, found 6 elements";
     assert_error(MatrixMut::new(&mut data, 2, 2).map(drop), SHAPE, message);
     let message = "row_stride: expected a row stride of at least cols = 3, found 1";
-    assert_error(
-        MatrixMut::with_row_stride(&mut data, 2, 3, 1).map(drop),
-        STRIDE,
-        message,
-    );
+    assert_error(MatrixMut::with_row_stride(&mut data, 2, 3, 1).map(drop), STRIDE, message);
     let view = MatrixMut::with_row_stride(&mut data, 2, 2, 4).unwrap();
-    assert_eq!(
-        (view.rows(), view.cols(), view.row_stride(), view.extent()),
-        (2, 2, 4, 6)
-    );
+    assert_eq!((view.rows(), view.cols(), view.row_stride(), view.extent()), (2, 2, 4, 6));
     let view = FloatMatrixRef::from(MatrixRef::new(&[1.0_f32; 6], 3, 2).unwrap());
     let rest = view.row_range(2, 9);
     assert_eq!((rest.rows(), rest.cols(), rest.dtype()), (1, 2, DType::F32));
@@ -1125,10 +877,7 @@ fn views_check_what_they_are_given() {
 
 #[test]
 fn instruction_sets_that_are_missing_are_refused() {
-    for level in SimdLevel::ALL
-        .into_iter()
-        .filter(|level| !level.is_available())
-    {
+    for level in SimdLevel::ALL.into_iter().filter(|level| !level.is_available()) {
         let error = Cpu::new().with_simd(level).unwrap_err();
         assert_eq!(error.code(), 8);
         let words = error.to_string();
@@ -1144,93 +893,45 @@ fn codes_and_words_of_every_variant() {
     let argument = "x";
     let table = [
         (
-            Error::InvalidArgument {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::InvalidArgument { argument, expected: expected(), found: found() },
             "x: expected this, found that",
         ),
         (
-            Error::ShapeMismatch {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::ShapeMismatch { argument, expected: expected(), found: found() },
             "x: expected shape this, found that",
         ),
         (
-            Error::DTypeMismatch {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::DTypeMismatch { argument, expected: expected(), found: found() },
             "x: expected dtype this, found that",
         ),
         (
-            Error::InvalidStride {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::InvalidStride { argument, expected: expected(), found: found() },
             "x: expected a row stride of this, found that",
         ),
         (
-            Error::WrongDevice {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::WrongDevice { argument, expected: expected(), found: found() },
             "x: expected memory of this, found memory of that",
         ),
         (
-            Error::WorkspaceTooSmall {
-                argument,
-                expected: 2,
-                found: 1,
-            },
+            Error::WorkspaceTooSmall { argument, expected: 2, found: 1 },
             "x: workspace too small: expected at least 2 bytes, found 1",
         ),
         (
-            Error::SizeNotSupported {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::SizeNotSupported { argument, expected: expected(), found: found() },
             "x: size not supported: expected this, found that",
         ),
         (
-            Error::Unsupported {
-                argument,
-                expected: expected(),
-                found: found(),
-            },
+            Error::Unsupported { argument, expected: expected(), found: found() },
             "x: not supported by this backend: expected this, found that",
         ),
-        (
-            Error::KernelsNotBuilt,
-            "this build of cosmoe holds no CUDA kernels",
-        ),
-        (
-            Error::DriverNotFound,
-            "no CUDA driver library was found on this machine",
-        ),
+        (Error::KernelsNotBuilt, "this build of cosmoe holds no CUDA kernels"),
+        (Error::DriverNotFound, "no CUDA driver library was found on this machine"),
         (Error::NoDevice, "the CUDA driver reports no device"),
         (
-            Error::DriverTooOld {
-                expected: expected(),
-                found: found(),
-            },
+            Error::DriverTooOld { expected: expected(), found: found() },
             "the CUDA driver is too old: expected at least this, found that",
         ),
-        (
-            Error::Cuda {
-                code: 700,
-                name: "N",
-                hint: "h",
-            },
-            "CUDA error 700 (N): h",
-        ),
+        (Error::Cuda { code: 700, name: "N", hint: "h" }, "CUDA error 700 (N): h"),
     ];
     for (i, (error, words)) in table.iter().enumerate() {
         assert_eq!(error.code(), i as i32 + 1);

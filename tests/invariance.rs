@@ -45,13 +45,7 @@ fn cases(t: usize) -> Vec<Case> {
             let expert_dtype = if projected { DType::F32 } else { expert_dtype };
             let huge = token_dtype != DType::F16;
             let scales: Vec<f32> = (0..t)
-                .map(|_| {
-                    if huge && rng.chance(10) {
-                        2.0_f32.powi(70)
-                    } else {
-                        1.0
-                    }
-                })
+                .map(|_| if huge && rng.chance(10) { 2.0_f32.powi(70) } else { 1.0 })
                 .collect();
             let tokens = Matrix::new(token_dtype, (t, d), 0, |r, _| rng.normal() * scales[r]);
             let experts = Matrix::normal(expert_dtype, (e, width), 0, &mut rng);
@@ -62,10 +56,7 @@ fn cases(t: usize) -> Vec<Case> {
                 let weight = Matrix::normal(dtype, (width, d), 0, &mut rng);
                 input.projection = Some((weight, Some(vec![0.25; width])));
             }
-            cases.push(Case {
-                config: builder.build().unwrap(),
-                input,
-            });
+            cases.push(Case { config: builder.build().unwrap(), input });
         }
     }
     cases
@@ -73,10 +64,7 @@ fn cases(t: usize) -> Vec<Case> {
 
 #[track_caller]
 fn assert_same(what: &str, case: &Case, found: &Routed, expected: &Routed) {
-    let (config, shape) = (
-        &case.config,
-        (case.input.tokens.rows, case.input.tokens.cols),
-    );
+    let (config, shape) = (&case.config, (case.input.tokens.rows, case.input.tokens.cols));
     let dtypes = (case.input.tokens.dtype(), case.input.experts.dtype());
     let case = format!("{what}: {shape:?} {dtypes:?} {config:?}");
     if let (Some(found), Some(expected)) = (&found.scores, &expected.scores) {
@@ -87,10 +75,7 @@ fn assert_same(what: &str, case: &Case, found: &Routed, expected: &Routed) {
 }
 
 fn levels() -> Vec<SimdLevel> {
-    SimdLevel::ALL
-        .into_iter()
-        .filter(|level| level.is_available())
-        .collect()
+    SimdLevel::ALL.into_iter().filter(|level| level.is_available()).collect()
 }
 
 #[test]
@@ -98,19 +83,12 @@ fn instruction_sets_and_tasks_do_not_change_a_bit() {
     assert!(levels().contains(&SimdLevel::Portable));
     for t in [1, 2, 15, 16, 17, 130] {
         for case in cases(t) {
-            let expected = Cpu::new()
-                .with_tasks(1)
-                .run_route(&case.config, &case.input);
+            let expected = Cpu::new().with_tasks(1).run_route(&case.config, &case.input);
             for level in levels() {
                 for tasks in [1, 2, 7] {
                     let cpu = Cpu::new().with_simd(level).unwrap().with_tasks(tasks);
                     let found = cpu.run_route(&case.config, &case.input);
-                    assert_same(
-                        &format!("{level:?}, {tasks} tasks"),
-                        &case,
-                        &found,
-                        &expected,
-                    );
+                    assert_same(&format!("{level:?}, {tasks} tasks"), &case, &found, &expected);
                 }
             }
         }
@@ -120,20 +98,12 @@ fn instruction_sets_and_tasks_do_not_change_a_bit() {
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     for threads in [1, 3] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         for t in [1, 16, 130] {
             for case in cases(t) {
-                let expected = Cpu::new()
-                    .with_tasks(1)
-                    .run_route(&case.config, &case.input);
-                let found = pool.install(|| {
-                    Cpu::new()
-                        .with_tasks(3)
-                        .run_route(&case.config, &case.input)
-                });
+                let expected = Cpu::new().with_tasks(1).run_route(&case.config, &case.input);
+                let found =
+                    pool.install(|| Cpu::new().with_tasks(3).run_route(&case.config, &case.input));
                 assert_same(&format!("{threads} threads"), &case, &found, &expected);
             }
         }
@@ -143,24 +113,13 @@ fn the_number_of_threads_does_not_change_a_bit() {
 /// The rows `rows` of a result.
 fn pick(routed: &Routed, rows: &[usize]) -> Routed {
     let scores = routed.scores.as_ref().unwrap();
-    let (k, e) = (
-        routed.top_k,
-        scores.len() / (routed.ids.len() / routed.top_k),
-    );
-    let mut picked = Routed {
-        ids: vec![],
-        weights: vec![],
-        scores: Some(vec![]),
-        top_k: routed.top_k,
-    };
+    let (k, e) = (routed.top_k, scores.len() / (routed.ids.len() / routed.top_k));
+    let mut picked =
+        Routed { ids: vec![], weights: vec![], scores: Some(vec![]), top_k: routed.top_k };
     for &row in rows {
         picked.ids.extend(&routed.ids[row * k..][..k]);
         picked.weights.extend(&routed.weights[row * k..][..k]);
-        picked
-            .scores
-            .as_mut()
-            .unwrap()
-            .extend(&scores[row * e..][..e]);
+        picked.scores.as_mut().unwrap().extend(&scores[row * e..][..e]);
     }
     picked
 }
@@ -210,18 +169,10 @@ fn strides_outputs_workspace_and_repetition_do_not_change_a_bit() {
             let expected = cpu.run_route(&case.config, &case.input);
             let again = cpu.run_route(&case.config, &case.input);
             assert_same("again", &case, &again, &expected);
-            for (scores, pad, garbage, misaligned) in [
-                (false, 0, 0, 0),
-                (true, 1, 0xff, 1),
-                (false, 3, 0x7f, 63),
-                (true, 0, 0x00, 4),
-            ] {
-                let options = Options {
-                    scores,
-                    pad,
-                    garbage,
-                    misaligned,
-                };
+            for (scores, pad, garbage, misaligned) in
+                [(false, 0, 0, 0), (true, 1, 0xff, 1), (false, 3, 0x7f, 63), (true, 0, 0x00, 4)]
+            {
+                let options = Options { scores, pad, garbage, misaligned };
                 let found = cpu.route_with(&case.config, &case.input, options);
                 assert_same(&format!("{options:?}"), &case, &found, &expected);
             }
@@ -246,21 +197,12 @@ fn select_does_not_depend_on_batch_tasks_or_workspace() {
         let builder = RouterConfig::builder(96, 7).gate(gate);
         let config = builder.groups(6, 3, GroupScore::Max).build().unwrap();
         let logits = Matrix::normal(DType::BF16, (300, 96), 1, &mut rng);
-        let input = SelectInput {
-            logits,
-            bias: Some(vec![0.1; 96]),
-            num_tokens: None,
-        };
+        let input = SelectInput { logits, bias: Some(vec![0.1; 96]), num_tokens: None };
         let expected = Cpu::new().with_tasks(1).run_select(&config, &input);
         for tasks in [2, 7] {
             for level in levels() {
                 let cpu = Cpu::new().with_simd(level).unwrap().with_tasks(tasks);
-                let options = Options {
-                    pad: 1,
-                    garbage: 0x7f,
-                    misaligned: 3,
-                    scores: false,
-                };
+                let options = Options { pad: 1, garbage: 0x7f, misaligned: 3, scores: false };
                 let found = cpu.select_with(&config, &input, options);
                 assert_eq!(found.ids, expected.ids);
                 assert_bits(&gate, &found.weights, &expected.weights);
@@ -268,13 +210,7 @@ fn select_does_not_depend_on_batch_tasks_or_workspace() {
         }
         for row in [0, 17, 299] {
             let logits = input.logits.rearranged(&[row], 0);
-            let alone = Cpu::new().run_select(
-                &config,
-                &SelectInput {
-                    logits,
-                    ..input.clone()
-                },
-            );
+            let alone = Cpu::new().run_select(&config, &SelectInput { logits, ..input.clone() });
             assert_eq!(alone.ids, expected.ids[row * 7..][..7]);
             assert_bits(&gate, &alone.weights, expected.row_weights(row));
         }
@@ -314,11 +250,7 @@ fn workspace_never_shrinks_with_more_tokens_and_stays_below_64_mib() {
         65_536,
         1 << 20,
     ];
-    for cpu in [
-        Cpu::new(),
-        Cpu::new().with_tasks(1),
-        Cpu::new().with_tasks(64),
-    ] {
+    for cpu in [Cpu::new(), Cpu::new().with_tasks(1), Cpu::new().with_tasks(64)] {
         for (d, e, k) in [
             (1, 1, 1),
             (384, 16, 2),
@@ -332,21 +264,12 @@ fn workspace_never_shrinks_with_more_tokens_and_stays_below_64_mib() {
         ] {
             for (token_dtype, expert_dtype) in DTYPES {
                 for projected in [None, Some(256), Some(2048)] {
-                    let expert_dtype = if projected.is_some() {
-                        DType::F32
-                    } else {
-                        expert_dtype
-                    };
+                    let expert_dtype = if projected.is_some() { DType::F32 } else { expert_dtype };
                     let config = RouterConfig::builder(e, k).build().unwrap();
                     let size = |tokens| {
                         let hidden = d;
-                        let shape = RouteShape {
-                            tokens,
-                            hidden,
-                            projected,
-                            token_dtype,
-                            expert_dtype,
-                        };
+                        let shape =
+                            RouteShape { tokens, hidden, projected, token_dtype, expert_dtype };
                         cpu.route_workspace(&config, shape).unwrap()
                     };
                     let mut last = 0;
@@ -364,21 +287,13 @@ fn workspace_never_shrinks_with_more_tokens_and_stays_below_64_mib() {
         let config = RouterConfig::builder(257, 8).gate(Gate::SoftmaxAll { renormalize: false });
         let config = config.score(Score::Linear).build().unwrap();
         let select = |tokens| {
-            cpu.select_workspace(
-                &config,
-                SelectShape {
-                    tokens,
-                    dtype: DType::F32,
-                },
-            )
-            .unwrap()
-            .scratch
+            cpu.select_workspace(&config, SelectShape { tokens, dtype: DType::F32 })
+                .unwrap()
+                .scratch
         };
         let plan_config = PlanConfig::builder(257).align(16).build().unwrap();
         let plan = |tokens| {
-            cpu.plan_workspace(&plan_config, PlanShape { tokens, top_k: 8 })
-                .unwrap()
-                .scratch
+            cpu.plan_workspace(&plan_config, PlanShape { tokens, top_k: 8 }).unwrap().scratch
         };
         for pair in tokens.windows(2) {
             assert!(select(pair[0]) <= select(pair[1]) && plan(pair[0]) <= plan(pair[1]));
@@ -395,30 +310,16 @@ fn one_workspace_serves_smaller_calls() {
         for (hidden, e) in [(1, 1), (100, 33), (2048, 64), (4096, 1000)] {
             for projected in [None, Some(3), Some(300)] {
                 let config = RouterConfig::builder(e, 1).build().unwrap();
-                let expert_dtype = if projected.is_some() {
-                    DType::F32
-                } else {
-                    DType::F16
-                };
+                let expert_dtype = if projected.is_some() { DType::F32 } else { DType::F16 };
                 let size = |tokens| {
                     let token_dtype = DType::F16;
-                    let shape = RouteShape {
-                        tokens,
-                        hidden,
-                        projected,
-                        token_dtype,
-                        expert_dtype,
-                    };
+                    let shape = RouteShape { tokens, hidden, projected, token_dtype, expert_dtype };
                     cpu.route_workspace(&config, shape).unwrap()
                 };
                 let largest = size(600);
                 for t in 0..600 {
                     let (now, next) = (size(t), size(t + 1));
-                    assert_eq!(
-                        now.max(next),
-                        next,
-                        "{t} tokens, {tasks} tasks, {hidden} {e}"
-                    );
+                    assert_eq!(now.max(next), next, "{t} tokens, {tasks} tasks, {hidden} {e}");
                     assert_eq!(now.max(largest), largest);
                 }
             }

@@ -46,20 +46,14 @@ fn check_row(
             Some(bias) if in_score => logits.iter().zip(bias).map(|(z, b)| z + b).collect(),
             _ => logits.clone(),
         };
-        assert_close(&case, &scores[t * experts..][..experts], &expected, |e| {
-            bounds[e]
-        });
+        assert_close(&case, &scores[t * experts..][..experts], &expected, |e| bounds[e]);
     }
 
     let ids = routed.row_ids(t);
     let mut distinct = ids.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(
-        distinct.len(),
-        config.top_k(),
-        "ids {ids:?} are not distinct, {case}"
-    );
+    assert_eq!(distinct.len(), config.top_k(), "ids {ids:?} are not distinct, {case}");
     assert!(distinct.iter().all(|&e| e < experts), "ids {ids:?}, {case}");
 
     let row = oracle::select(config, logits, bias);
@@ -106,22 +100,12 @@ fn case(seed: u64) -> Case {
     let mut k = rng.pick(&[1, 2, 6, e]).min(e);
     let token_dtype = rng.pick(&[DType::F32, DType::F16, DType::BF16]);
     let other = rng.pick(&[token_dtype, token_dtype, DType::F32]);
-    let projection = rng
-        .chance(20)
-        .then(|| (rng.pick(&[1, 17, 64, 200]), other, rng.chance(50)));
-    let expert_dtype = if projection.is_some() {
-        DType::F32
-    } else {
-        other
-    };
+    let projection = rng.chance(20).then(|| (rng.pick(&[1, 17, 64, 200]), other, rng.chance(50)));
+    let expert_dtype = if projection.is_some() { DType::F32 } else { other };
     let groups = rng.chance(35).then(|| {
         let divisors: Vec<usize> = (1..=e).filter(|g| e.is_multiple_of(*g)).collect();
         let count = rng.pick(&divisors);
-        (
-            count,
-            1 + rng.below(count),
-            rng.pick(&[GroupScore::Max, GroupScore::SumOfTopTwo]),
-        )
+        (count, 1 + rng.below(count), rng.pick(&[GroupScore::Max, GroupScore::SumOfTopTwo]))
     });
     if let Some((count, top, _)) = groups {
         k = k.min(top * (e / count));
@@ -143,9 +127,7 @@ fn case(seed: u64) -> Case {
         projection,
         pads: (rng.pick(&[0, 0, 1, 8]), rng.pick(&[0, 0, 3])),
         bias: rng.chance(60),
-        num_tokens: rng
-            .chance(25)
-            .then(|| rng.pick(&[0, 1, t / 2, t, t + 3, 1 << 31]) as u32),
+        num_tokens: rng.chance(25).then(|| rng.pick(&[0, 1, t / 2, t, t + 3, 1 << 31]) as u32),
         config: builder.build().unwrap(),
     }
 }
@@ -165,21 +147,10 @@ fn input(case: &Case) -> RouteInput {
     });
     let projection = case.projection.map(|(r, dtype, with_bias)| {
         let weight = Matrix::normal(dtype, (r, d), case.pads.1, &mut rng);
-        (
-            weight,
-            with_bias.then(|| (0..r).map(|_| rng.normal()).collect()),
-        )
+        (weight, with_bias.then(|| (0..r).map(|_| rng.normal()).collect()))
     });
-    let bias = case
-        .bias
-        .then(|| (0..e).map(|_| rng.uniform() * 0.5).collect());
-    RouteInput {
-        tokens,
-        experts,
-        bias,
-        projection,
-        num_tokens: case.num_tokens,
-    }
+    let bias = case.bias.then(|| (0..e).map(|_| rng.uniform() * 0.5).collect());
+    RouteInput { tokens, experts, bias, projection, num_tokens: case.num_tokens }
 }
 
 /// The projected rows themselves, f32: the linear scores against the unit vectors, each of which is
@@ -188,20 +159,10 @@ fn projected_rows(runner: &impl Runner, input: &RouteInput) -> Matrix {
     let (weight, _) = input.projection.as_ref().unwrap();
     let r = weight.rows;
     let units = Matrix::new(DType::F32, (r, r), 0, |i, j| if i == j { 1.0 } else { 0.0 });
-    let config = RouterConfig::builder(r, 1)
-        .score(Score::Linear)
-        .build()
-        .unwrap();
-    let input = RouteInput {
-        experts: units,
-        bias: None,
-        num_tokens: None,
-        ..input.clone()
-    };
+    let config = RouterConfig::builder(r, 1).score(Score::Linear).build().unwrap();
+    let input = RouteInput { experts: units, bias: None, num_tokens: None, ..input.clone() };
     let scores = runner.run_route(&config, &input).scores.unwrap();
-    Matrix::new(DType::F32, (input.tokens.rows, r), 0, |t, c| {
-        scores[t * r + c]
-    })
+    Matrix::new(DType::F32, (input.tokens.rows, r), 0, |t, c| scores[t * r + c])
 }
 
 fn check_projection(case: &Case, input: &RouteInput, rows: &Matrix, t: usize) {
@@ -211,42 +172,26 @@ fn check_projection(case: &Case, input: &RouteInput, rows: &Matrix, t: usize) {
     let expected = oracle::project(&weight_rows, bias.as_deref(), &token);
     let found: Vec<f32> = rows.row(t).iter().map(|&v| v as f32).collect();
     let dtype = oracle::accumulation_dtype(case.token_dtype, weight.dtype());
-    assert_close(
-        &format!("projection, row {t} of {case:?}"),
-        &found,
-        &expected,
-        |r| oracle::projection_bound(dtype, oracle::norm(&weight_rows[r]), oracle::norm(&token)),
-    );
+    assert_close(&format!("projection, row {t} of {case:?}"), &found, &expected, |r| {
+        oracle::projection_bound(dtype, oracle::norm(&weight_rows[r]), oracle::norm(&token))
+    });
 }
 
 fn check(runner: &impl Runner, case: &Case) {
     let input = input(case);
     let (t, _, e) = case.shape;
     let routed = runner.run_route(&case.config, &input);
-    let options = Options {
-        scores: false,
-        pad: 5,
-        ..Options::default()
-    };
+    let options = Options { scores: false, pad: 5, ..Options::default() };
     let without_scores = runner.route_with(&case.config, &input, options);
     assert_eq!(without_scores.ids, routed.ids, "{case:?}");
     assert_bits(case, &without_scores.weights, &routed.weights);
 
     let real = case.num_tokens.map_or(t, |n| t.min(n as usize));
     let k = case.config.top_k();
-    assert!(
-        routed.ids[real * k..].iter().all(|&id| id == -1),
-        "{case:?}"
-    );
-    assert!(
-        routed.weights[real * k..].iter().all(|&w| w.to_bits() == 0),
-        "{case:?}"
-    );
+    assert!(routed.ids[real * k..].iter().all(|&id| id == -1), "{case:?}");
+    assert!(routed.weights[real * k..].iter().all(|&w| w.to_bits() == 0), "{case:?}");
     let scores = routed.scores.as_ref().unwrap();
-    assert!(
-        scores[real * e..].iter().all(|&s| s.to_bits() == 0),
-        "{case:?}"
-    );
+    assert!(scores[real * e..].iter().all(|&s| s.to_bits() == 0), "{case:?}");
 
     let projected = case.projection.map(|_| projected_rows(runner, &input));
     let rows = projected.as_ref().unwrap_or(&input.tokens);
@@ -263,13 +208,7 @@ fn check(runner: &impl Runner, case: &Case) {
             check_projection(case, &input, rows, t);
         }
         let reference = reference(&case.config, dtype, &rows.row(t), &experts);
-        check_row(
-            case,
-            &case.config,
-            (&routed, t),
-            &reference,
-            bias.as_deref(),
-        );
+        check_row(case, &case.config, (&routed, t), &reference, bias.as_deref());
     }
 }
 
@@ -318,10 +257,7 @@ fn every_score_at_every_width_agrees_with_the_oracle() {
 /// The cosine family keeps its bound for every finite row. Rows of each kind meet rows of each kind.
 #[test]
 fn the_cosine_family_keeps_its_bound_at_extreme_magnitudes() {
-    let tau = |tau_token, tau_expert| Score::PerturbedCosine {
-        tau_token,
-        tau_expert,
-    };
+    let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
     let scores = [
         Score::Cosine,
         tau(0.0, 0.0),
@@ -331,11 +267,9 @@ fn the_cosine_family_keeps_its_bound_at_extreme_magnitudes() {
         tau(1e30, 1e-30),
         tau(f32::MAX, 0.0),
     ];
-    for (token_dtype, expert_dtype) in [
-        (DType::F32, DType::F32),
-        (DType::BF16, DType::BF16),
-        (DType::BF16, DType::F32),
-    ] {
+    for (token_dtype, expert_dtype) in
+        [(DType::F32, DType::F32), (DType::BF16, DType::BF16), (DType::BF16, DType::F32)]
+    {
         for d in [1, 4, 129, 1500] {
             for score in scores {
                 for t in [16, 53] {
@@ -377,11 +311,8 @@ fn extreme_rows(token_dtype: DType, expert_dtype: DType, t: usize, d: usize, sco
     let input = RouteInput::new(tokens, matrix(expert_dtype, rows.len(), &mut rng));
     let dtype = oracle::accumulation_dtype(token_dtype, expert_dtype);
     for scale in [1.0, 16.0] {
-        let config = RouterConfig::builder(rows.len(), 3)
-            .score(score)
-            .scale(scale)
-            .build()
-            .unwrap();
+        let config =
+            RouterConfig::builder(rows.len(), 3).score(score).scale(scale).build().unwrap();
         let routed = Cpu::new().run_route(&config, &input);
         let experts = input.experts.to_rows();
         for t in 0..input.tokens.rows {
@@ -400,19 +331,12 @@ fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows() {
     for expert_dtype in [DType::F16, DType::F32] {
         for d in [3, 128, 1025] {
             let matrix = |dtype, rng: &mut Rng| {
-                Matrix::new(dtype, (7, d), 0, |r, _| {
-                    rng.normal() * 2.0_f32.powi(powers[r])
-                })
+                Matrix::new(dtype, (7, d), 0, |r, _| rng.normal() * 2.0_f32.powi(powers[r]))
             };
             let tokens = matrix(DType::F16, &mut rng);
             let input = RouteInput::new(tokens, matrix(expert_dtype, &mut rng));
-            for score in [
-                Score::Cosine,
-                Score::PerturbedCosine {
-                    tau_token: 0.0,
-                    tau_expert: 0.0,
-                },
-            ] {
+            for score in [Score::Cosine, Score::PerturbedCosine { tau_token: 0.0, tau_expert: 0.0 }]
+            {
                 let config = RouterConfig::builder(7, 2).score(score).build().unwrap();
                 let routed = Cpu::new().run_route(&config, &input);
                 let dtype = oracle::accumulation_dtype(DType::F16, expert_dtype);
@@ -431,13 +355,7 @@ fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows() {
 fn the_cosine_family_keeps_its_bound_behind_a_projection() {
     let powers = [0, 40, 60, 100, -40, -60, -100, -135];
     for t in [7, 16, 40] {
-        for score in [
-            Score::Cosine,
-            Score::PerturbedCosine {
-                tau_token: 0.0,
-                tau_expert: 0.0,
-            },
-        ] {
+        for score in [Score::Cosine, Score::PerturbedCosine { tau_token: 0.0, tau_expert: 0.0 }] {
             let mut rng = Rng::new(t as u64);
             let tokens = Matrix::new(DType::F32, (t, 130), 0, |r, _| {
                 rng.normal() * 2.0_f32.powi(powers[r % powers.len()])
@@ -465,16 +383,10 @@ fn linear_and_laplace_may_overflow_but_weights_stay_finite() {
             for t in [5, 20] {
                 let mut rng = Rng::new(t as u64);
                 let mut huge = |rows| {
-                    Matrix::new(DType::F32, (rows, 40), 0, |_, _| {
-                        rng.normal() * 2.0_f32.powi(70)
-                    })
+                    Matrix::new(DType::F32, (rows, 40), 0, |_, _| rng.normal() * 2.0_f32.powi(70))
                 };
                 let input = RouteInput::new(huge(t), huge(9));
-                let config = RouterConfig::builder(9, 4)
-                    .score(score)
-                    .gate(gate)
-                    .build()
-                    .unwrap();
+                let config = RouterConfig::builder(9, 4).score(score).gate(gate).build().unwrap();
                 let routed = Cpu::new().run_route(&config, &input);
                 let scores = routed.scores.as_ref().unwrap();
                 assert!(scores.iter().any(|z| !z.is_finite()));
@@ -539,26 +451,17 @@ fn tokens_for(d: usize) -> usize {
 /// Rows that are all zero: 0 with an exactly zero factor and under every tau, never NaN.
 #[test]
 fn zero_rows_score_zero_in_the_cosine_family() {
-    let tau = |tau_token, tau_expert| Score::PerturbedCosine {
-        tau_token,
-        tau_expert,
-    };
+    let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
     for dtype in [DType::F32, DType::F16, DType::BF16] {
         for score in [Score::Cosine, tau(0.0, 0.0), tau(0.1, 0.0), tau(0.0, 1e-3)] {
             let rows = |zero: bool| {
-                Matrix::new(dtype, (2, 9), 0, |r, c| {
-                    if (r == 0) == zero { 0.0 } else { c as f32 }
-                })
+                Matrix::new(dtype, (2, 9), 0, |r, c| if (r == 0) == zero { 0.0 } else { c as f32 })
             };
             let input = RouteInput::new(rows(true), rows(false));
             let config = RouterConfig::builder(2, 2).score(score).build().unwrap();
             let routed = Cpu::new().run_route(&config, &input);
             let scores = routed.scores.unwrap();
-            assert_eq!(
-                [scores[0], scores[1], scores[3]],
-                [0.0; 3],
-                "{dtype} {score:?}"
-            );
+            assert_eq!([scores[0], scores[1], scores[3]], [0.0; 3], "{dtype} {score:?}");
             assert_eq!(routed.ids[..2], [0, 1]);
             assert_eq!(routed.weights[..2], [0.5, 0.5]);
         }
@@ -578,10 +481,8 @@ fn equal_experts_rank_by_index() {
             let routed = Cpu::new().run_route(&config, &RouteInput::new(tokens, experts));
             for t in 0..18 {
                 let ids = routed.row_ids(t);
-                let runs: Vec<Vec<usize>> = ids
-                    .chunk_by(|a, b| a % 7 == b % 7)
-                    .map(<[_]>::to_vec)
-                    .collect();
+                let runs: Vec<Vec<usize>> =
+                    ids.chunk_by(|a, b| a % 7 == b % 7).map(<[_]>::to_vec).collect();
                 assert_eq!(runs.len(), 7, "{dtype}, {e} experts, row {t}: {ids:?}");
                 assert!(runs.iter().all(|run| run.is_sorted()), "{ids:?}");
             }
@@ -596,10 +497,7 @@ fn no_tokens_is_valid() {
     let experts = Matrix::normal(DType::F32, (4, 8), 0, &mut rng);
     let tokens = Matrix::new(DType::F32, (0, 8), 0, |_, _| 0.0);
     assert_eq!(MatrixRef::<f32>::new(&[], 0, 8).unwrap().rows(), 0);
-    let config = RouterConfig::builder(4, 2)
-        .gate(Gate::Identity)
-        .build()
-        .unwrap();
+    let config = RouterConfig::builder(4, 2).gate(Gate::Identity).build().unwrap();
     let routed = Cpu::new().run_route(&config, &RouteInput::new(tokens, experts));
     assert!(routed.ids.is_empty() && routed.weights.is_empty());
 }

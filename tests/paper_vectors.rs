@@ -18,11 +18,7 @@ const SIX_DIGITS: f64 = 8e-7;
 type Line = ((f32, f32), [f64; 4], [f64; 4]);
 
 const TABLE: [Line; 4] = [
-    (
-        (0.0, 0.0),
-        [0.6, 0.8, 0.141_421, 1.0],
-        [0.347_286, 0.257_276, 0.162_645, 0.232_793],
-    ),
+    ((0.0, 0.0), [0.6, 0.8, 0.141_421, 1.0], [0.347_286, 0.257_276, 0.162_645, 0.232_793]),
     (
         (0.1, 0.1),
         [0.534_759, 0.746_965, 0.129_492, 0.891_266],
@@ -41,19 +37,12 @@ const TABLE: [Line; 4] = [
 ];
 
 fn perturbed((tau_expert, tau_token): (f32, f32)) -> Score {
-    Score::PerturbedCosine {
-        tau_token,
-        tau_expert,
-    }
+    Score::PerturbedCosine { tau_token, tau_expert }
 }
 
 fn route(tau: (f32, f32), k: usize, gate: Gate, placement: BiasPlacement) -> Routed {
     let builder = RouterConfig::builder(4, k).score(perturbed(tau));
-    let config = builder
-        .gate(gate)
-        .bias_placement(placement)
-        .build()
-        .unwrap();
+    let config = builder.gate(gate).bias_placement(placement).build().unwrap();
     let tokens = Matrix::new(DType::F32, (1, 2), 0, |_, c| X[c] as f32);
     let experts = Matrix::new(DType::F32, (4, 2), 0, |r, c| W[r][c] as f32);
     let mut input = RouteInput::new(tokens, experts);
@@ -97,34 +86,10 @@ fn every_convention_of_the_bias() {
     };
     let selected = Gate::SoftmaxSelected;
     let all = Gate::SoftmaxAll { renormalize: false };
-    check(
-        "A: in the score",
-        selected,
-        BiasPlacement::InScore,
-        [0, 1],
-        [0.571_456, 0.428_544],
-    );
-    check(
-        "B: after",
-        selected,
-        BiasPlacement::AfterSelection,
-        [3, 1],
-        [0.461_153, 0.538_847],
-    );
-    check(
-        "C: selection",
-        selected,
-        BiasPlacement::SelectionOnly,
-        [0, 1],
-        [0.447_147, 0.552_853],
-    );
-    check(
-        "E: over all",
-        all,
-        BiasPlacement::InScore,
-        [0, 1],
-        [0.346_538, 0.259_875],
-    );
+    check("A: in the score", selected, BiasPlacement::InScore, [0, 1], [0.571_456, 0.428_544]);
+    check("B: after", selected, BiasPlacement::AfterSelection, [3, 1], [0.461_153, 0.538_847]);
+    check("C: selection", selected, BiasPlacement::SelectionOnly, [0, 1], [0.447_147, 0.552_853]);
+    check("E: over all", all, BiasPlacement::InScore, [0, 1], [0.346_538, 0.259_875]);
 }
 
 /// w' ds/dw = s * tau_w / (|w| + tau_w): zero for the plain cosine, the reason for the perturbation.
@@ -142,10 +107,7 @@ fn the_derivative_along_the_expert_vanishes_only_without_perturbation() {
         };
         w[0] * partial(0) + w[1] * partial(1)
     };
-    for (w, expected) in W
-        .into_iter()
-        .zip([0.048_614, 0.035_570, 0.008_552, 0.081_024])
-    {
+    for (w, expected) in W.into_iter().zip([0.048_614, 0.035_570, 0.008_552, 0.081_024]) {
         assert!((along(perturbed((0.1, 0.1)), w) - expected).abs() < 1e-6);
         for (tau, ..) in TABLE {
             let (score, tau_w) = (perturbed(tau), f64::from(tau.0));

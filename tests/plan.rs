@@ -25,9 +25,7 @@ fn check_invariants(config: &PlanConfig, input: &PlanInput, plan: &Planned) {
     let rows = *plan.expert_offsets.last().unwrap() as usize;
     assert!(rows <= plan.assignment_of_row.len());
     assert!(plan.assignment_of_row[rows..].iter().all(|&a| a == -1));
-    let capacity = config
-        .resolve_capacity(input.tokens, input.top_k)
-        .unwrap_or(usize::MAX);
+    let capacity = config.resolve_capacity(input.tokens, input.top_k).unwrap_or(usize::MAX);
     for expert in 0..config.num_experts() {
         let segment =
             plan.expert_offsets[expert] as usize..plan.expert_offsets[expert + 1] as usize;
@@ -41,10 +39,7 @@ fn check_invariants(config: &PlanConfig, input: &PlanInput, plan: &Planned) {
         assert!(padding.iter().all(|&a| a == -1));
         for (row, &a) in segment.clone().zip(real) {
             assert_eq!(input.ids[a as usize], expert as i32);
-            assert_eq!(
-                plan.row_of_assignment[a as usize], row as i32,
-                "a bijection"
-            );
+            assert_eq!(plan.row_of_assignment[a as usize], row as i32, "a bijection");
         }
         if let Some(blocks) = &plan.expert_of_block {
             let blocks = &blocks[segment.start / align..segment.end / align];
@@ -55,28 +50,16 @@ fn check_invariants(config: &PlanConfig, input: &PlanInput, plan: &Planned) {
         assert!(blocks[rows / align..].iter().all(|&e| e == -1));
     }
     let sum = |v: &[i32]| v.iter().sum::<i32>();
-    let with_row = plan
-        .row_of_assignment
-        .iter()
-        .filter(|&&row| row >= 0)
-        .count() as i32;
+    let with_row = plan.row_of_assignment.iter().filter(|&&row| row >= 0).count() as i32;
     let masked = input.ids.iter().filter(|&&id| id == -1).count() as i32;
     assert_eq!(sum(&plan.expert_counts), with_row);
     assert_eq!(sum(&plan.expert_demand), with_row + plan.dropped);
-    assert_eq!(
-        sum(&plan.expert_demand) + plan.invalid + masked,
-        input.ids.len() as i32
-    );
+    assert_eq!(sum(&plan.expert_demand) + plan.invalid + masked, input.ids.len() as i32);
 }
 
 fn input(ids: &[i32], top_k: usize) -> PlanInput {
     let tokens = ids.len().checked_div(top_k).unwrap_or(0);
-    PlanInput {
-        ids: ids.to_vec(),
-        weights: None,
-        tokens,
-        top_k,
-    }
+    PlanInput { ids: ids.to_vec(), weights: None, tokens, top_k }
 }
 
 fn case() -> impl Strategy<Value = (PlanConfig, PlanInput)> {
@@ -117,15 +100,7 @@ fn case() -> impl Strategy<Value = (PlanConfig, PlanInput)> {
                 if let Some((a, b)) = window {
                     builder = builder.expert_window(a.min(b)..a.max(b));
                 }
-                (
-                    builder.build().unwrap(),
-                    PlanInput {
-                        ids,
-                        weights,
-                        tokens,
-                        top_k,
-                    },
-                )
+                (builder.build().unwrap(), PlanInput { ids, weights, tokens, top_k })
             })
     })
 }
@@ -143,11 +118,7 @@ proptest! {
 
 #[test]
 fn a_plan_by_hand() {
-    let config = PlanConfig::builder(3)
-        .align(4)
-        .capacity(Capacity::PerExpert(2))
-        .build()
-        .unwrap();
+    let config = PlanConfig::builder(3).align(4).capacity(Capacity::PerExpert(2)).build().unwrap();
     let planned = plan(&config, &input(&[2, 0, 2, 2, -1, 7, 0, 2], 2));
     assert_eq!(planned.expert_demand, [2, 0, 4]);
     assert_eq!(planned.expert_counts, [2, 0, 2]);
@@ -162,19 +133,11 @@ fn a_plan_by_hand() {
 #[test]
 fn large_plans_with_every_feature() {
     let mut rng = Rng::new(21);
-    for (tokens, top_k, e) in [
-        (4096, 2, 64),
-        (5000, 8, 256),
-        (1, 8, 512),
-        (20_000, 1, 3),
-        (700, 6, 1),
-    ] {
+    for (tokens, top_k, e) in
+        [(4096, 2, 64), (5000, 8, 256), (1, 8, 512), (20_000, 1, 3), (700, 6, 1)]
+    {
         for align in [1, 8, 128] {
-            for capacity in [
-                Capacity::Unlimited,
-                Capacity::PerExpert(0),
-                Capacity::Factor(1.1),
-            ] {
+            for capacity in [Capacity::Unlimited, Capacity::PerExpert(0), Capacity::Factor(1.1)] {
                 for policy in [DropPolicy::Position, DropPolicy::Weight] {
                     let builder = PlanConfig::builder(e).align(align).capacity(capacity);
                     let config = builder.drop_policy(policy).build().unwrap();
@@ -187,15 +150,8 @@ fn large_plans_with_every_feature() {
                         _ => rng.below(e) as i32,
                     });
                     let ids: Vec<i32> = ids.collect();
-                    let weights = (0..ids.len())
-                        .map(|_| rng.below(50) as f32 / 50.0)
-                        .collect();
-                    let input = PlanInput {
-                        ids,
-                        weights: Some(weights),
-                        tokens,
-                        top_k,
-                    };
+                    let weights = (0..ids.len()).map(|_| rng.below(50) as f32 / 50.0).collect();
+                    let input = PlanInput { ids, weights: Some(weights), tokens, top_k };
                     let planned = plan(&config, &input);
                     assert_eq!(plan_on(3, 7, &config, &input), planned);
                 }
@@ -206,10 +162,7 @@ fn large_plans_with_every_feature() {
 
 /// The same plan from another pool and another number of tasks.
 fn plan_on(threads: usize, tasks: usize, config: &PlanConfig, input: &PlanInput) -> Planned {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| assert_plan(&Cpu::new().with_tasks(tasks), config, input))
 }
 
@@ -217,18 +170,10 @@ fn plan_on(threads: usize, tasks: usize, config: &PlanConfig, input: &PlanInput)
 fn ends_of_the_range() {
     let of = |e: usize| PlanConfig::builder(e).build().unwrap();
     // All to one expert; none at all; no tokens; no columns.
-    assert_eq!(
-        plan(&of(4), &input(&[2; 600], 2)).expert_offsets,
-        [0, 0, 0, 600, 600]
-    );
+    assert_eq!(plan(&of(4), &input(&[2; 600], 2)).expert_offsets, [0, 0, 0, 600, 600]);
     assert_eq!(plan(&of(4), &input(&[-1; 64], 2)).expert_offsets, [0; 5]);
     assert_eq!(plan(&of(4), &input(&[], 2)).expert_counts, [0; 4]);
-    let no_columns = PlanInput {
-        ids: vec![],
-        weights: None,
-        tokens: 9,
-        top_k: 0,
-    };
+    let no_columns = PlanInput { ids: vec![], weights: None, tokens: 9, top_k: 0 };
     assert_eq!(plan(&of(4), &no_columns).expert_offsets, [0; 5]);
     let all_invalid = plan(&of(4), &input(&[i32::MIN, 4, -2, i32::MAX], 1));
     assert_eq!((all_invalid.invalid, all_invalid.dropped), (4, 0));
@@ -251,12 +196,7 @@ fn dropping_by_weight_follows_the_total_order() {
         let builder = PlanConfig::builder(1).capacity(Capacity::PerExpert(capacity));
         let config = builder.drop_policy(DropPolicy::Weight).build().unwrap();
         let ids = vec![0; weights.len()];
-        let input = PlanInput {
-            tokens: ids.len(),
-            ids,
-            weights: Some(weights.to_vec()),
-            top_k: 1,
-        };
+        let input = PlanInput { tokens: ids.len(), ids, weights: Some(weights.to_vec()), top_k: 1 };
         let planned = plan(&config, &input);
         planned.assignment_of_row[..planned.expert_counts[0] as usize].to_vec()
     };
@@ -275,20 +215,17 @@ fn dropping_by_weight_follows_the_total_order() {
 #[test]
 fn the_capacity_factor_counts_all_rows() {
     let counts = |factor, ids: &[i32]| {
-        let config = PlanConfig::builder(4)
-            .capacity(Capacity::Factor(factor))
-            .build()
-            .unwrap();
+        let config = PlanConfig::builder(4).capacity(Capacity::Factor(factor)).build().unwrap();
         plan(&config, &input(ids, 1)).expert_counts
     };
     // ceil(10 / 4) = 3; masked and invalid ids count as rows.
     assert_eq!(counts(1.0, &[0; 10]), [3, 0, 0, 0]);
-    assert_eq!(
-        counts(1.0, &[0, 0, 0, 0, 0, -1, -1, -1, 9, 9]),
-        [3, 0, 0, 0]
-    );
+    assert_eq!(counts(1.0, &[0, 0, 0, 0, 0, -1, -1, -1, 9, 9]), [3, 0, 0, 0]);
     assert_eq!(counts(0.8, &[0; 10]), [2, 0, 0, 0]);
     assert_eq!(counts(0.0, &[0; 10]), [0; 4]);
+    // 100 * 1.1 / 4 is 27.5; 100 * 1.12 / 4 is 28.000000000000004 in f64, which is 28.
+    assert_eq!(counts(1.1, &[0; 100]), [28, 0, 0, 0]);
+    assert_eq!(counts(1.12, &[0; 100]), [28, 0, 0, 0]);
 }
 
 // ---------------------------------------------------------------- gather and combine
@@ -302,12 +239,8 @@ fn gather<T: Scalar, B: Backend<Space = Host>>(
     (pad, unwritten): (usize, T),
 ) -> Vec<Vec<T>> {
     let (from, stride) = strided(tokens, width, pad, unwritten);
-    let (mut to, _) = strided(
-        &vec![vec![unwritten; width]; assignment_of_row.len()],
-        width,
-        pad,
-        unwritten,
-    );
+    let (mut to, _) =
+        strided(&vec![vec![unwritten; width]; assignment_of_row.len()], width, pad, unwritten);
     let args = GatherArgs {
         tokens: MatrixRef::with_row_stride(&from, tokens.len(), width, stride).unwrap(),
         assignment_of_row: VectorRef::new(assignment_of_row),
@@ -333,25 +266,16 @@ fn strided<T: Copy>(rows: &[Vec<T>], width: usize, pad: usize, gap: T) -> (Vec<T
 }
 
 fn rows_of<T: Copy>(data: &[T], rows: usize, width: usize, stride: usize) -> Vec<Vec<T>> {
-    (0..rows)
-        .map(|r| data[r * stride..][..width].to_vec())
-        .collect()
+    (0..rows).map(|r| data[r * stride..][..width].to_vec()).collect()
 }
 
 fn check_gather<T: Scalar + PartialEq + Debug>(value: impl Fn(u64) -> T, unwritten: T) {
     let mut rng = Rng::new(31);
-    for (t, d, k) in [
-        (0, 5, 2),
-        (1, 1, 1),
-        (7, 3, 2),
-        (16, 64, 1),
-        (33, 129, 3),
-        (5, 0, 2),
-        (300, 40, 4),
-    ] {
-        let tokens: Vec<Vec<T>> = (0..t)
-            .map(|_| (0..d).map(|_| value(rng.next())).collect())
-            .collect();
+    for (t, d, k) in
+        [(0, 5, 2), (1, 1, 1), (7, 3, 2), (16, 64, 1), (33, 129, 3), (5, 0, 2), (300, 40, 4)]
+    {
+        let tokens: Vec<Vec<T>> =
+            (0..t).map(|_| (0..d).map(|_| value(rng.next())).collect()).collect();
         let rows = t * k + 9;
         let mut map: Vec<i32> = (0..rows).map(|_| rng.below(t * k + 1) as i32 - 1).collect();
         // Outside 0..T*K is padding.
@@ -360,10 +284,7 @@ fn check_gather<T: Scalar + PartialEq + Debug>(value: impl Fn(u64) -> T, unwritt
         map[2] = i32::MAX;
         for pad in [0, 3] {
             let found = gather(&Cpu::new(), &tokens, d, &map, k, (pad, unwritten));
-            assert!(
-                found == oracle::gather(&tokens, d, &map, k),
-                "[{t}, {d}] K {k} pad {pad}"
-            );
+            assert!(found == oracle::gather(&tokens, d, &map, k), "[{t}, {d}] K {k} pad {pad}");
         }
     }
 }
@@ -414,11 +335,7 @@ fn combine<T: Element>(
 /// Bits, where NaN is NaN whatever its payload.
 fn bits<T: Element>(values: &[T]) -> Vec<u32> {
     let of = |v: &T| {
-        if v.to_f32().is_nan() {
-            u32::MAX
-        } else {
-            v.to_f32().to_bits()
-        }
+        if v.to_f32().is_nan() { u32::MAX } else { v.to_f32().to_bits() }
     };
     values.iter().map(of).collect()
 }
@@ -438,11 +355,7 @@ fn check_combine<T: Element>() {
         let grouped: Vec<Vec<T>> = (0..rows)
             .map(|r| {
                 let value = |rng: &mut Rng| {
-                    if r + 1 == rows {
-                        f32::NAN
-                    } else {
-                        rng.normal()
-                    }
+                    if r + 1 == rows { f32::NAN } else { rng.normal() }
                 };
                 (0..d).map(|_| T::from_f32(value(&mut rng))).collect()
             })
@@ -462,12 +375,7 @@ fn check_combine<T: Element>() {
             for (t, row) in found.iter().enumerate() {
                 let range = t * k..(t + 1) * k;
                 let expected = oracle::combine(&grouped, d, &map[range.clone()], &weights[range]);
-                assert_eq!(
-                    bits(row),
-                    bits(&expected),
-                    "row {t}, width {d}, K {k}, {}",
-                    T::DTYPE
-                );
+                assert_eq!(bits(row), bits(&expected), "row {t}, width {d}, K {k}, {}", T::DTYPE);
             }
         }
     }
@@ -484,14 +392,8 @@ fn combine_is_the_defined_chain() {
 fn combine_skips_weight_zero_and_never_reads_padding() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
     let grouped = [vec![inf, nan], vec![1.0, -2.0], vec![nan, nan]];
-    assert_eq!(
-        combine(&grouped, 2, &[0, 1], &[0.0, 0.5], 2, 0),
-        [[0.5, -1.0]]
-    );
-    assert_eq!(
-        combine(&grouped, 2, &[0, 1], &[-0.0, 0.5], 2, 0),
-        [[0.5, -1.0]]
-    );
+    assert_eq!(combine(&grouped, 2, &[0, 1], &[0.0, 0.5], 2, 0), [[0.5, -1.0]]);
+    assert_eq!(combine(&grouped, 2, &[0, 1], &[-0.0, 0.5], 2, 0), [[0.5, -1.0]]);
     // No term: +0, also where the weights are negative or the rows are none.
     let none = combine(&grouped, 2, &[-1, -1, 0, -1], &[1.0, -1.0, -0.0, nan], 2, 0);
     assert!(none.concat().iter().all(|v| v.to_bits() == 0));
@@ -499,20 +401,13 @@ fn combine_skips_weight_zero_and_never_reads_padding() {
     let found = combine(&grouped, 2, &[0, 1], &[1.0, 1.0], 2, 0).concat();
     assert!(found[0] == inf && found[1].is_nan());
     // The sum starts at +0: -0 is not kept.
-    assert_eq!(
-        combine(&[vec![-0.0_f32]], 1, &[0], &[1.0], 1, 0)[0][0].to_bits(),
-        0
-    );
+    assert_eq!(combine(&[vec![-0.0_f32]], 1, &[0], &[1.0], 1, 0)[0][0].to_bits(), 0);
 }
 
 /// 16-bit outputs are rounded once, from f32: 1 + 2^-9 + 2^-9 is not 1 in bf16 steps of 2^-7.
 #[test]
 fn combine_rounds_once() {
-    let grouped = [
-        vec![bf16::from_f32(1.0)],
-        vec![bf16::from_f32(1.0)],
-        vec![bf16::from_f32(1.0)],
-    ];
+    let grouped = [vec![bf16::from_f32(1.0)], vec![bf16::from_f32(1.0)], vec![bf16::from_f32(1.0)]];
     let weights = [1.0, 0.003, 0.003];
     let found = combine(&grouped, 1, &[0, 1, 2], &weights, 3, 0);
     assert_eq!(found[0][0], bf16::from_f32(1.006));

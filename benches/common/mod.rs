@@ -13,30 +13,17 @@ pub(crate) struct Case {
 }
 
 /// A small and a large router over wide tokens, and a long batch of narrower ones.
-pub(crate) const CASES: [Case; 3] = [
-    Case::new(4096, 4096, 64, 2),
-    Case::new(4096, 4096, 256, 8),
-    Case::new(16384, 2048, 64, 6),
-];
+pub(crate) const CASES: [Case; 3] =
+    [Case::new(4096, 4096, 64, 2), Case::new(4096, 4096, 256, 8), Case::new(16384, 2048, 64, 6)];
 
 impl Case {
     const fn new(tokens: usize, hidden: usize, experts: usize, top_k: usize) -> Self {
-        Self {
-            tokens,
-            hidden,
-            experts,
-            top_k,
-        }
+        Self { tokens, hidden, experts, top_k }
     }
 
     /// What the benchmark is called: shape and dtype.
     pub(crate) fn name<T: Element>(self) -> String {
-        let Self {
-            tokens,
-            hidden,
-            experts,
-            top_k,
-        } = self;
+        let Self { tokens, hidden, experts, top_k } = self;
         format!("T{tokens}-D{hidden}-E{experts}-K{top_k}-{}", T::DTYPE)
     }
 }
@@ -46,9 +33,7 @@ impl Case {
 pub(crate) fn matrix<T: Element>(seed: u64, rows: usize, cols: usize) -> Vec<T> {
     let mut state = seed;
     let mut next = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let unit = (state >> 40) as f32 / (1_u64 << 24) as f32;
         T::from_f32(bf16::from_f32(unit - 0.5).to_f32())
     };

@@ -55,20 +55,11 @@ impl Planner {
             stats: VectorMut::new(&mut self.stats),
         };
         let workspace = self.workspace.lend(self.size);
-        self.cpu.plan(
-            &self.config,
-            PlanArgs { ids, weights: None },
-            out,
-            workspace,
-        )
+        self.cpu.plan(&self.config, PlanArgs { ids, weights: None }, out, workspace)
     }
 
     /// `expert_counts`, `row_of_assignment` and `assignment_of_row` of the last plan.
     pub(crate) fn results(&self) -> (&[i32], &[i32], &[i32]) {
-        (
-            &self.expert_counts,
-            &self.row_of_assignment,
-            &self.assignment_of_row,
-        )
+        (&self.expert_counts, &self.row_of_assignment, &self.assignment_of_row)
     }
 }

@@ -40,17 +40,7 @@ impl<'a> Router<'a> {
         workspace.lend(size);
         let assignments = tokens.rows() * top_k;
         let (ids, weights) = (vec![0; assignments], vec![0.0; assignments]);
-        Ok(Self {
-            cpu,
-            config,
-            prepared,
-            tokens,
-            experts,
-            workspace,
-            size,
-            ids,
-            weights,
-        })
+        Ok(Self { cpu, config, prepared, tokens, experts, workspace, size, ids, weights })
     }
 
     pub(crate) fn route(&mut self) -> Result<()> {
@@ -68,8 +58,7 @@ impl<'a> Router<'a> {
             scores: None,
         };
         let workspace = self.workspace.lend(self.size);
-        self.cpu
-            .route(&self.config, &self.prepared, args, out, workspace)
+        self.cpu.route(&self.config, &self.prepared, args, out, workspace)
     }
 
     /// `[T*K]` ids and weights of the last route.

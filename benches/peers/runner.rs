@@ -37,10 +37,8 @@ struct Case<'a> {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let threads = match args.as_slice() {
         [serve, threads] if serve == "--serve" => threads.parse().ok().filter(|n| *n > 0),
         _ => {
@@ -48,9 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let served = threads
-        .ok_or("--serve: expected a number of threads".to_owned())
-        .and_then(serve);
+    let served = threads.ok_or("--serve: expected a number of threads".to_owned()).and_then(serve);
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,10 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(threads: usize) -> Result<()> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(text)?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(text)?;
     let cpu = Cpu::new().with_tasks(threads);
     let mut lines = std::io::stdin().lines();
     let mut next = run(cpu, &mut lines, None)?;
@@ -72,11 +65,7 @@ fn serve(threads: usize) -> Result<()> {
         let bytes = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
         let tensors =
             SafeTensors::deserialize(&bytes).map_err(|error| format!("{file}: {error}"))?;
-        let tensor = |name| {
-            tensors
-                .tensor(name)
-                .map_err(|error| format!("{file}: {error}"))
-        };
+        let tensor = |name| tensors.tensor(name).map_err(|error| format!("{file}: {error}"));
         let (tokens, experts) = (tensor("tokens")?, tensor("experts")?);
         next = match tokens.dtype() {
             Dtype::BF16 => case::<bf16>(cpu, &tokens, &experts, top_k, &mut lines)?,
@@ -103,15 +92,7 @@ where
     let planner = Planner::new(cpu, experts.rows(), tokens.rows(), top_k).map_err(text)?;
     let router = Router::new(cpu, tokens, experts, top_k).map_err(text)?;
     answer(&json!({ "loaded": true }))?;
-    run(
-        cpu,
-        lines,
-        Some(Case {
-            router,
-            planner,
-            top_k,
-        }),
-    )
+    run(cpu, lines, Some(Case { router, planner, top_k }))
 }
 
 fn run(
@@ -160,25 +141,12 @@ fn save(file: &str, case: &Case<'_>) -> Result<Value> {
     let matrix = vec![ids.len() / case.top_k, case.top_k];
     let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(text);
     let tensors = [
-        (
-            "expert_ids",
-            view(Dtype::I32, matrix.clone(), bytemuck::cast_slice(ids))?,
-        ),
-        (
-            "expert_weights",
-            view(Dtype::F32, matrix, bytemuck::cast_slice(weights))?,
-        ),
-        (
-            "expert_counts",
-            view(Dtype::I32, vec![counts.len()], bytemuck::cast_slice(counts))?,
-        ),
+        ("expert_ids", view(Dtype::I32, matrix.clone(), bytemuck::cast_slice(ids))?),
+        ("expert_weights", view(Dtype::F32, matrix, bytemuck::cast_slice(weights))?),
+        ("expert_counts", view(Dtype::I32, vec![counts.len()], bytemuck::cast_slice(counts))?),
         (
             "assignment_of_row",
-            view(
-                Dtype::I32,
-                vec![assignments.len()],
-                bytemuck::cast_slice(assignments),
-            )?,
+            view(Dtype::I32, vec![assignments.len()], bytemuck::cast_slice(assignments))?,
         ),
     ];
     safetensors::serialize_to_file(tensors, None, file.as_ref()).map_err(text)?;
@@ -187,14 +155,11 @@ fn save(file: &str, case: &Case<'_>) -> Result<Value> {
 
 fn answer(value: &Value) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}")
-        .and_then(|()| out.flush())
-        .map_err(text)
+    writeln!(out, "{value}").and_then(|()| out.flush()).map_err(text)
 }
 
 fn number(word: &str) -> Result<usize> {
-    word.parse()
-        .map_err(|_| format!("expected a number, found '{word}'"))
+    word.parse().map_err(|_| format!("expected a number, found '{word}'"))
 }
 
 fn text(error: impl Display) -> String {
@@ -223,15 +188,9 @@ impl<T: Scalar> Aligned<T> {
 
     fn matrix(&self, tensor: &TensorView<'_>) -> Result<MatrixRef<'_, T>> {
         let [rows, cols] = tensor.shape() else {
-            return Err(format!(
-                "expected a matrix, found shape {:?}",
-                tensor.shape()
-            ));
+            return Err(format!("expected a matrix, found shape {:?}", tensor.shape()));
         };
-        let data = self
-            .data
-            .get(self.start..self.start + rows * cols)
-            .unwrap_or_default();
+        let data = self.data.get(self.start..self.start + rows * cols).unwrap_or_default();
         MatrixRef::new(data, *rows, *cols).map_err(text)
     }
 }

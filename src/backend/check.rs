@@ -35,11 +35,7 @@ fn vector_len(argument: &'static str, expected: usize, found: usize) -> Result<(
     Err(Error::shape(argument, format!("[{expected}]"), format!("[{found}]")))
 }
 
-fn one_of_two(
-    argument: &'static str,
-    tokens: DType,
-    found: DType,
-) -> Result<()> {
+fn one_of_two(argument: &'static str, tokens: DType, found: DType) -> Result<()> {
     if found == tokens || found == DType::F32 {
         return Ok(());
     }
@@ -312,4 +308,3 @@ impl Inputs {
         Ok(())
     }
 }
-

@@ -120,7 +120,10 @@ fn selection_scores(
             }
             add_bias(bias, scores);
         }
-        (BiasPlacement::SelectionOnly, gate @ (Gate::Sigmoid { .. } | Gate::SqrtSoftplus { .. })) => {
+        (
+            BiasPlacement::SelectionOnly,
+            gate @ (Gate::Sigmoid { .. } | Gate::SqrtSoftplus { .. }),
+        ) => {
             for (u, &z) in scores.iter_mut().zip(logits) {
                 let y = if z > f32::MAX { f32::MAX } else { z };
                 *u = pointwise(gate, y);

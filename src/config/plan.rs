@@ -49,7 +49,6 @@ pub struct PlanConfig {
 impl PlanConfig {
     /// Starts a plan over `num_experts` (E) experts. Defaults: align 1, unlimited capacity, drop by
     /// position, no window.
-    #[must_use]
     pub fn builder(num_experts: usize) -> PlanConfigBuilder {
         PlanConfigBuilder {
             config: Self {

@@ -61,7 +61,6 @@ impl RouterConfig {
     /// Starts a configuration: `num_experts` (E) experts of which each token selects `top_k` (K).
     /// Everything else has a default: perturbed cosine (0, 1e-3), scale 1, softmax over the
     /// selected, bias in the score, no groups, route scale 1.
-    #[must_use]
     pub fn builder(num_experts: usize, top_k: usize) -> RouterConfigBuilder {
         RouterConfigBuilder {
             config: Self {
@@ -248,8 +247,14 @@ mod tests {
         let too_many = MAX_PLUS_ONE.to_string();
         assert!(message(of(MAX_PLUS_ONE, 1)).ends_with(&too_many));
         let grouped = |count, top| of(8, 3).groups(count, top, GroupScore::Max);
-        assert_eq!(message(grouped(0, 1)), "groups: expected a divisor of num_experts = 8, found 0");
-        assert_eq!(message(grouped(3, 1)), "groups: expected a divisor of num_experts = 8, found 3");
+        assert_eq!(
+            message(grouped(0, 1)),
+            "groups: expected a divisor of num_experts = 8, found 0"
+        );
+        assert_eq!(
+            message(grouped(3, 1)),
+            "groups: expected a divisor of num_experts = 8, found 3"
+        );
         assert_eq!(message(grouped(4, 0)), "top_groups: expected 1 to groups = 4, found 0");
         assert_eq!(message(grouped(4, 5)), "top_groups: expected 1 to groups = 4, found 5");
         let expected = "top_k: expected at most the 2 experts of 1 groups, found 3";

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::simd::{Lanes, Level, Task};
 use crate::backend::CombineArgs;
 use crate::element::Element;
+use crate::simd::{Lanes, Level, Task};
 use crate::view::MatrixMut;
 
 /// Elements of a row that are summed at a time, in registers or the first-level cache.
@@ -13,7 +13,10 @@ const COLUMNS: usize = 512;
 const TASK_BYTES: usize = 32 << 10;
 
 pub(super) fn combine<T: Element>(level: Level, args: CombineArgs<'_, T>, out: MatrixMut<'_, T>) {
-    let row_bytes = (out.cols() * size_of::<T>()).max(1);
+    let row_bytes = out.cols() * size_of::<T>();
+    if row_bytes == 0 {
+        return;
+    }
     let chunk = TASK_BYTES.div_ceil(row_bytes);
     let few = out.rows() <= chunk;
     let args = &args;

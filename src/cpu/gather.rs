@@ -12,7 +12,10 @@ const TASK_BYTES: usize = 64 << 10;
 pub(super) fn gather<T: Scalar>(args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) {
     let sources = args.assignment_of_row.as_slice();
     let assignments = args.tokens.rows() * args.top_k;
-    let row_bytes = (args.tokens.cols() * size_of::<T>()).max(1);
+    let row_bytes = args.tokens.cols() * size_of::<T>();
+    if row_bytes == 0 {
+        return;
+    }
     let chunk = TASK_BYTES.div_ceil(row_bytes);
     let copy = |(first, mut rows): (usize, MatrixMut<'_, T>)| {
         for row in 0..rows.rows() {

@@ -11,7 +11,6 @@ mod select;
 
 pub use prepare::ExpertTerms;
 
-
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
@@ -143,21 +142,13 @@ impl Backend for Cpu {
         Ok(())
     }
 
-    fn gather<T: Scalar>(
-        &self,
-        args: GatherArgs<'_, T>,
-        grouped: MatrixMut<'_, T>,
-    ) -> Result<()> {
+    fn gather<T: Scalar>(&self, args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) -> Result<()> {
         check::gather(&args, &grouped)?;
         gather::gather(args, grouped);
         Ok(())
     }
 
-    fn combine<T: Element>(
-        &self,
-        args: CombineArgs<'_, T>,
-        out: MatrixMut<'_, T>,
-    ) -> Result<()> {
+    fn combine<T: Element>(&self, args: CombineArgs<'_, T>, out: MatrixMut<'_, T>) -> Result<()> {
         check::combine(&args, &out)?;
         combine::combine(self.level, args, out);
         Ok(())

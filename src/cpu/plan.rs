@@ -24,7 +24,9 @@ fn target(id: i32, window: &std::ops::Range<usize>) -> Target {
 
 /// Arguments have been checked: all sums below fit an i32, as `max_rows` does.
 pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
-    let (tokens, top_k) = (args.ids.rows(), args.ids.cols());
+    let top_k = args.ids.cols();
+    // Rows without columns hold nothing to look at, however many there are.
+    let tokens = if top_k == 0 { 0 } else { args.ids.rows() };
     let window = config.expert_window();
     let capacity = config.resolve_capacity(tokens, top_k).unwrap_or(usize::MAX);
     let capacity = i32::try_from(capacity).unwrap_or(i32::MAX);

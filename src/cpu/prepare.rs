@@ -5,9 +5,9 @@ use super::score::order::ChunkOrder;
 use super::score::product::{PanelBuffers, ProductSize, WidenTokens};
 use super::score::tile::{Squares, TokenRows};
 use super::scratch::Scratch;
-use crate::simd::Level;
 use crate::config::RouterConfig;
 use crate::element::{DType, Element};
+use crate::simd::Level;
 use crate::view::{FloatMatrixRef, each};
 
 /// What the CPU keeps of a set of experts.

@@ -11,9 +11,9 @@ use self::layout::Mode;
 use super::prepare::ExpertTerms;
 use super::scratch::Scratch;
 use super::select::real_tokens;
-use crate::simd::Level;
 use crate::backend::{RouteArgs, RouteOut, Workspace};
 use crate::config::RouterConfig;
+use crate::simd::Level;
 
 /// What every tile of a route reads.
 struct Job<'a> {

@@ -2,11 +2,11 @@
 
 use super::Cpu;
 use super::scratch::{Scratch, Workers};
-use crate::simd::{Lanes, Level, Task};
 use crate::backend::{SelectArgs, SelectOut, Workspace, WorkspaceSize};
 use crate::chain::row::{RowScratch, select_row};
 use crate::config::RouterConfig;
 use crate::element::Element;
+use crate::simd::{Lanes, Level, Task};
 use crate::view::{FloatMatrixRef, MatrixMut, VectorRef, each};
 
 /// Rows that a task takes at a time.

@@ -22,11 +22,7 @@ const R_16_BIT: f64 = 1.0 / 16_384.0;
 /// The dtype whose accumulation order a product of these two has: f32 if one of them is f32.
 #[must_use]
 pub fn accumulation_dtype(a: DType, b: DType) -> DType {
-    if a == DType::F32 || b == DType::F32 {
-        DType::F32
-    } else {
-        a
-    }
+    if a == DType::F32 || b == DType::F32 { DType::F32 } else { a }
 }
 
 /// r: 2^-18 for f32, 2^-14 for f16 and bf16.
@@ -57,12 +53,7 @@ pub fn logit_bound(
             let square = laplace_square_bound(dtype, token_norm, expert_norm);
             let distance = (logit / scale).abs();
             let near = square.sqrt();
-            scale
-                * if distance > near {
-                    square / distance
-                } else {
-                    near
-                }
+            scale * if distance > near { square / distance } else { near }
         }
     }
 }
@@ -100,10 +91,7 @@ fn gap(better: f64, worse: f64) -> f64 {
 }
 
 fn smallest_gap(u: &[f64], ranked: &[usize]) -> f64 {
-    ranked
-        .windows(2)
-        .map(|pair| gap(u[pair[0]], u[pair[1]]))
-        .fold(f64::INFINITY, f64::min)
+    ranked.windows(2).map(|pair| gap(u[pair[0]], u[pair[1]])).fold(f64::INFINITY, f64::min)
 }
 
 /// The smallest gap between neighbours among the K + 1 best candidates: ids are certain where it is

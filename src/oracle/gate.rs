@@ -22,11 +22,7 @@ fn left_out(v: f64) -> bool {
 }
 
 fn flush(g: f64) -> f64 {
-    if g.abs() < f64::from(f32::MIN_POSITIVE) {
-        0.0
-    } else {
-        g
-    }
+    if g.abs() < f64::from(f32::MIN_POSITIVE) { 0.0 } else { g }
 }
 
 /// The gate function of one expert: sigmoid, sqrt-softplus, or v itself for every other gate.
@@ -48,15 +44,7 @@ pub fn gate_value(gate: Gate, v: f64) -> f64 {
 /// The softmax over `values`.
 #[must_use]
 pub fn softmax(values: &[f64]) -> Vec<f64> {
-    let terms = || {
-        values.iter().map(|&v| {
-            if left_out(v) {
-                f64::NEG_INFINITY
-            } else {
-                v.min(MAX)
-            }
-        })
-    };
+    let terms = || values.iter().map(|&v| if left_out(v) { f64::NEG_INFINITY } else { v.min(MAX) });
     let max = terms().fold(f64::NEG_INFINITY, f64::max);
     if max == f64::NEG_INFINITY {
         return vec![0.0; values.len()];
@@ -70,10 +58,7 @@ fn renormalized(values: Vec<f64>, renormalize: bool) -> Vec<f64> {
         return values;
     }
     let sum: f64 = values.iter().sum();
-    values
-        .into_iter()
-        .map(|g| if sum == 0.0 { 0.0 } else { g / sum })
-        .collect()
+    values.into_iter().map(|g| if sum == 0.0 { 0.0 } else { g / sum }).collect()
 }
 
 /// The weights of the experts `ids`, selected from all of `logits`.
@@ -100,8 +85,5 @@ pub fn weights(
         Gate::Identity => selected.iter().map(|&v| gate_value(gate, v)).collect(),
     };
     let scale = f64::from(config.route_scale());
-    values
-        .into_iter()
-        .map(|g| (g * scale).clamp(-MAX, MAX))
-        .collect()
+    values.into_iter().map(|g| (g * scale).clamp(-MAX, MAX)).collect()
 }

@@ -33,7 +33,5 @@ pub fn candidates(config: &RouterConfig, u: &[f64]) -> Vec<usize> {
     };
     let kept = kept_groups(groups, &group_scores(groups, u));
     let size = u.len() / groups.count();
-    (0..u.len())
-        .filter(|e| kept.contains(&(e / size)))
-        .collect()
+    (0..u.len()).filter(|e| kept.contains(&(e / size))).collect()
 }

@@ -12,9 +12,5 @@ pub fn widen<T: Element>(values: &[T]) -> Vec<f64> {
 #[must_use]
 pub fn f32_range(value: f64) -> f64 {
     let narrow = value as f32;
-    if narrow.is_infinite() {
-        f64::from(narrow)
-    } else {
-        value
-    }
+    if narrow.is_infinite() { f64::from(narrow) } else { value }
 }

@@ -27,12 +27,7 @@ pub fn select(config: &RouterConfig, logits: &[f64], bias: Option<&[f64]>) -> Ro
     let u = selection_scores(config, logits, bias);
     let ids = top_k(&u, &candidates(config, &u), config.top_k());
     let weights = weights(config, logits, bias, &ids);
-    Row {
-        logits: logits.to_vec(),
-        selection_scores: u,
-        ids,
-        weights,
-    }
+    Row { logits: logits.to_vec(), selection_scores: u, ids, weights }
 }
 
 /// Scores a token row against every expert row and selects. With a projection, `token` is what

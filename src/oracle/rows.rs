@@ -28,11 +28,7 @@ pub fn combine<T: Element, R: AsRef<[T]>>(
     rows_of_token: &[i32],
     weights: &[f32],
 ) -> Vec<T> {
-    assert_eq!(
-        rows_of_token.len(),
-        weights.len(),
-        "one weight per assignment"
-    );
+    assert_eq!(rows_of_token.len(), weights.len(), "one weight per assignment");
     let mut sums = vec![0.0_f32; width];
     for (&row, &weight) in rows_of_token.iter().zip(weights) {
         let Some(row) = usize::try_from(row).ok().and_then(|row| grouped.get(row)) else {

@@ -40,10 +40,7 @@ pub fn score(score: Score, token: &[f64], expert: &[f64]) -> f64 {
     match score {
         Score::Linear => product,
         Score::Cosine => product / norm(token).max(1e-12) / norm(expert).max(1e-12),
-        Score::PerturbedCosine {
-            tau_token,
-            tau_expert,
-        } => {
+        Score::PerturbedCosine { tau_token, tau_expert } => {
             let token_factor = norm(token) + f64::from(tau_token);
             let expert_factor = norm(expert) + f64::from(tau_expert);
             if token_factor.is_nan() || expert_factor.is_nan() {

@@ -18,19 +18,12 @@ fn sum(logits: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
         return logits.to_vec();
     };
     assert_eq!(logits.len(), bias.len(), "one bias per expert");
-    logits
-        .iter()
-        .zip(bias)
-        .map(|(z, b)| f32_range(z + b))
-        .collect()
+    logits.iter().zip(bias).map(|(z, b)| f32_range(z + b)).collect()
 }
 
 /// Gate values, NaN where the logit is: there the gate value is 0, but u is NaN.
 fn keep_nan(values: impl Iterator<Item = f64>, logits: &[f64]) -> Vec<f64> {
-    values
-        .zip(logits)
-        .map(|(g, z)| if z.is_nan() { f64::NAN } else { g })
-        .collect()
+    values.zip(logits).map(|(g, z)| if z.is_nan() { f64::NAN } else { g }).collect()
 }
 
 /// u for every expert.
@@ -67,8 +60,5 @@ pub fn gate_logits(config: &RouterConfig, logits: &[f64], bias: Option<&[f64]>) 
         BiasPlacement::SelectionOnly => logits.to_vec(),
     };
     let scores = selection_scores(config, logits, bias);
-    read.into_iter()
-        .zip(scores)
-        .map(|(v, u)| if u.is_nan() { u } else { v })
-        .collect()
+    read.into_iter().zip(scores).map(|(v, u)| if u.is_nan() { u } else { v }).collect()
 }

@@ -50,32 +50,15 @@ fn select_takes_its_options() {
         ids: MatrixMut::new(&mut ids, tokens, top_k).unwrap(),
         weights: MatrixMut::new(&mut weights, tokens, top_k).unwrap(),
     };
-    let args = SelectArgs {
-        logits,
-        bias: Some(VectorRef::new(&bias)),
-        num_tokens: None,
-    };
-    let shape = SelectShape {
-        tokens,
-        dtype: logits.dtype(),
-    };
+    let args = SelectArgs { logits, bias: Some(VectorRef::new(&bias)), num_tokens: None };
+    let shape = SelectShape { tokens, dtype: logits.dtype() };
     let size = cpu.select_workspace(&config, shape).unwrap();
-    cpu.select(&config, args, out, HostWorkspace::new().lend(size))
-        .unwrap();
+    cpu.select(&config, args, out, HostWorkspace::new().lend(size)).unwrap();
     let out = load(&dir.path().join("o"));
     assert_eq!(out["expert_ids"], Tensor::i32(&[tokens, top_k], &ids));
-    assert_eq!(
-        out["expert_weights"],
-        Tensor::f32(&[tokens, top_k], &weights)
-    );
+    assert_eq!(out["expert_weights"], Tensor::f32(&[tokens, top_k], &weights));
     let factor = Capacity::Factor(1.0);
-    check_plan(
-        &PlanConfig::builder(experts)
-            .capacity(factor)
-            .build()
-            .unwrap(),
-        &out,
-    );
+    check_plan(&PlanConfig::builder(experts).capacity(factor).build().unwrap(), &out);
 }
 
 #[test]
@@ -102,15 +85,7 @@ fn plan_counts_every_kind_of_id() {
     assert_eq!(value["masked"], 2);
     assert_eq!((&value["rows"], &value["padding"]), (&6.into(), &1.into()));
     assert_eq!(value["capacity"], 2);
-    for key in [
-        "real_tokens",
-        "dtype",
-        "hidden",
-        "gate",
-        "bias",
-        "bias_placement",
-        "route_scale",
-    ] {
+    for key in ["real_tokens", "dtype", "hidden", "gate", "bias", "bias_placement", "route_scale"] {
         assert_eq!(value[key], serde_json::Value::Null, "{key}");
     }
     let config = PlanConfig::builder(4)
@@ -126,22 +101,10 @@ fn plan_counts_every_kind_of_id() {
 #[test]
 fn no_tokens_is_a_valid_input() {
     let dir = tempdir().unwrap();
-    save(
-        &dir.path().join("t"),
-        &[("tokens", Tensor::f32(&[0, 4], &[]))],
-    );
-    save(
-        &dir.path().join("r"),
-        &[("experts", Tensor::f32(&[3, 4], &numbers(12, 1)))],
-    );
-    save(
-        &dir.path().join("l"),
-        &[("logits", Tensor::f32(&[0, 3], &[]))],
-    );
-    save(
-        &dir.path().join("i"),
-        &[("expert_ids", Tensor::i32(&[0, 2], &[]))],
-    );
+    save(&dir.path().join("t"), &[("tokens", Tensor::f32(&[0, 4], &[]))]);
+    save(&dir.path().join("r"), &[("experts", Tensor::f32(&[3, 4], &numbers(12, 1)))]);
+    save(&dir.path().join("l"), &[("logits", Tensor::f32(&[0, 3], &[]))]);
+    save(&dir.path().join("i"), &[("expert_ids", Tensor::i32(&[0, 2], &[]))]);
     let commands = [
         "route --top-k 2 --tokens t --router r --scores",
         "select --top-k 2 --logits l",
@@ -149,20 +112,9 @@ fn no_tokens_is_a_valid_input() {
     ];
     for args in commands {
         let value = json(dir.path(), &format!("{args} --align 8 --out o"));
-        assert_eq!(
-            (&value["tokens"], &value["rows"]),
-            (&0.into(), &0.into()),
-            "{args}"
-        );
-        assert_eq!(
-            load(&dir.path().join("o"))["expert_offsets"].values::<i32>(),
-            [0; 4]
-        );
-        assert_eq!(
-            cosmoe(dir.path(), args.trim_end_matches("--scores")).code,
-            Some(0),
-            "{args}"
-        );
+        assert_eq!((&value["tokens"], &value["rows"]), (&0.into(), &0.into()), "{args}");
+        assert_eq!(load(&dir.path().join("o"))["expert_offsets"].values::<i32>(), [0; 4]);
+        assert_eq!(cosmoe(dir.path(), args.trim_end_matches("--scores")).code, Some(0), "{args}");
     }
 }
 
@@ -170,14 +122,8 @@ fn no_tokens_is_a_valid_input() {
 fn many_experts_take_a_line_each() {
     let dir = tempdir().unwrap();
     let ids: Vec<i32> = (0..600).map(|a| a * a % 300).collect();
-    save(
-        &dir.path().join("i"),
-        &[("expert_ids", Tensor::i32(&[100, 6], &ids))],
-    );
-    let run = cosmoe(
-        dir.path(),
-        "plan --ids i --experts 300 --capacity 3 --device cpu",
-    );
+    save(&dir.path().join("i"), &[("expert_ids", Tensor::i32(&[100, 6], &ids))]);
+    let run = cosmoe(dir.path(), "plan --ids i --experts 300 --capacity 3 --device cpu");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let lines: Vec<Vec<&str>> = run
         .stdout
@@ -188,19 +134,8 @@ fn many_experts_take_a_line_each() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!(lines.len(), 300);
-    let demand: usize = lines
-        .iter()
-        .map(|words| words[2].parse::<usize>().unwrap())
-        .sum();
+    let demand: usize = lines.iter().map(|words| words[2].parse::<usize>().unwrap()).sum();
     assert_eq!(demand, 600);
-    assert!(
-        lines
-            .iter()
-            .all(|words| words[1].parse::<usize>().unwrap() <= 3)
-    );
-    assert!(
-        run.stdout.contains("; capacity 3 per expert"),
-        "{}",
-        run.stdout
-    );
+    assert!(lines.iter().all(|words| words[1].parse::<usize>().unwrap() <= 3));
+    assert!(run.stdout.contains("; capacity 3 per expert"), "{}", run.stdout);
 }

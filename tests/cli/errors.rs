@@ -27,11 +27,7 @@ fn check(dir: &Path, table: &str, code: i32) {
 
 #[test]
 fn what_the_command_line_alone_decides() {
-    check(
-        tempdir().unwrap().path(),
-        include_str!("errors/usage.txt"),
-        2,
-    );
+    check(tempdir().unwrap().path(), include_str!("errors/usage.txt"), 2);
 }
 
 #[test]
@@ -49,24 +45,15 @@ fn files() -> tempfile::TempDir {
     save(&at("r"), &[("experts", zeros(&[6, 4]))]);
     save(&at("r5"), &[("experts", zeros(&[6, 5]))]);
     save(&at("r0"), &[("experts", zeros(&[0, 4]))]);
-    save(
-        &at("rb"),
-        &[("experts", zeros(&[6, 4])), ("bias", zeros(&[5]))],
-    );
-    save(
-        &at("rb2"),
-        &[("experts", zeros(&[6, 4])), ("bias", zeros(&[6, 1]))],
-    );
+    save(&at("rb"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[5]))]);
+    save(&at("rb2"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[6, 1]))]);
     let half = Tensor::new(Dtype::F16, &[6], &[0_u16; 6]);
     save(&at("rbh"), &[("experts", zeros(&[6, 4])), ("bias", half)]);
     let brain = Tensor::new(Dtype::BF16, &[6, 4], &[0_u16; 24]);
     save(&at("rbf"), &[("experts", brain.clone())]);
     let half = Tensor::new(Dtype::F16, &[3, 4], &[0_u16; 12]);
     save(&at("th"), &[("tokens", half)]);
-    save(
-        &at("rp"),
-        &[("experts", zeros(&[6, 2])), ("projection", zeros(&[2, 3]))],
-    );
+    save(&at("rp"), &[("experts", zeros(&[6, 2])), ("projection", zeros(&[2, 3]))]);
     save(
         &at("rp2"),
         &[
@@ -75,10 +62,7 @@ fn files() -> tempfile::TempDir {
             ("projection_bias", zeros(&[3])),
         ],
     );
-    save(
-        &at("rpb"),
-        &[("experts", brain), ("projection", zeros(&[4, 4]))],
-    );
+    save(&at("rpb"), &[("experts", brain), ("projection", zeros(&[4, 4]))]);
     let wide = Tensor::new(Dtype::I64, &[3, 4], &[0_i64; 12]);
     save(&at("ti"), &[("tokens", wide)]);
     save(&at("t1"), &[("tokens", zeros(&[12]))]);
@@ -93,10 +77,7 @@ fn files() -> tempfile::TempDir {
     save(&at("i"), &[("expert_ids", Tensor::i32(&[3, 2], &[0; 6]))]);
     save(
         &at("iw"),
-        &[
-            ("expert_ids", Tensor::i32(&[3, 2], &[0; 6])),
-            ("expert_weights", zeros(&[3, 1])),
-        ],
+        &[("expert_ids", Tensor::i32(&[3, 2], &[0; 6])), ("expert_weights", zeros(&[3, 1]))],
     );
     save(&at("if"), &[("expert_ids", zeros(&[3, 2]))]);
     save_npy(&at("t.npy"), "<f4", false, &zeros(&[3, 4]));
@@ -131,12 +112,7 @@ fn an_error_is_one_line_whatever_the_name() {
     let run = finished(command(dir.path(), &args));
     assert_eq!(run.code, Some(1));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
-    assert!(
-        run.stderr
-            .starts_with("error: two\\nlines\\u{1b}[31m: expected"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.starts_with("error: two\\nlines\\u{1b}[31m: expected"), "{}", run.stderr);
 }
 
 #[test]

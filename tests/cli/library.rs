@@ -40,13 +40,7 @@ pub(crate) fn route(
     };
     let mut workspace = HostWorkspace::new();
     let bias = bias.map(VectorRef::new);
-    let args = RouteArgs {
-        tokens,
-        experts,
-        bias,
-        projection,
-        num_tokens: None,
-    };
+    let args = RouteArgs { tokens, experts, bias, projection, num_tokens: None };
     let out = RouteOut {
         ids: MatrixMut::new(&mut ids, rows, top_k).unwrap(),
         weights: MatrixMut::new(&mut weights, rows, top_k).unwrap(),
@@ -54,11 +48,7 @@ pub(crate) fn route(
     };
     let workspace = workspace.lend(cpu.route_workspace(config, shape).unwrap());
     cpu.route(config, &prepared, args, out, workspace).unwrap();
-    Routed {
-        ids,
-        weights,
-        scores,
-    }
+    Routed { ids, weights, scores }
 }
 
 /// Compares the plan tensors of an output file with the library's plan of the same ids.
@@ -74,14 +64,10 @@ pub(crate) fn check_plan(config: &PlanConfig, out: &HashMap<String, Tensor>) {
     let mut blocks = vec![0; rows / config.align()];
     let mut stats = [0; stats::LEN];
     let cpu = Cpu::new();
-    let size = cpu
-        .plan_workspace(config, PlanShape { tokens, top_k })
-        .unwrap();
+    let size = cpu.plan_workspace(config, PlanShape { tokens, top_k }).unwrap();
     let args = PlanArgs {
         ids: MatrixRef::new(&ids, tokens, top_k).unwrap(),
-        weights: weights
-            .as_deref()
-            .map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
+        weights: weights.as_deref().map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
     };
     let plan = PlanOut {
         expert_demand: VectorMut::new(&mut demand),
@@ -92,20 +78,13 @@ pub(crate) fn check_plan(config: &PlanConfig, out: &HashMap<String, Tensor>) {
         expert_of_block: (config.align() > 1).then(|| VectorMut::new(&mut blocks)),
         stats: VectorMut::new(&mut stats),
     };
-    cpu.plan(config, args, plan, HostWorkspace::new().lend(size))
-        .unwrap();
+    cpu.plan(config, args, plan, HostWorkspace::new().lend(size)).unwrap();
     let rows = offsets[experts] as usize;
     assert_eq!(out["expert_demand"], Tensor::i32(&[experts], &demand));
     assert_eq!(out["expert_counts"], Tensor::i32(&[experts], &counts));
     assert_eq!(out["expert_offsets"], Tensor::i32(&[experts + 1], &offsets));
-    assert_eq!(
-        out["row_of_assignment"],
-        Tensor::i32(&[tokens * top_k], &row_of)
-    );
-    assert_eq!(
-        out["assignment_of_row"],
-        Tensor::i32(&[rows], &assignment_of[..rows])
-    );
+    assert_eq!(out["row_of_assignment"], Tensor::i32(&[tokens * top_k], &row_of));
+    assert_eq!(out["assignment_of_row"], Tensor::i32(&[rows], &assignment_of[..rows]));
     let blocks = &blocks[..rows / config.align()];
     let blocks = (config.align() > 1).then(|| Tensor::i32(&[blocks.len()], blocks));
     assert_eq!(out.get("expert_of_block"), blocks.as_ref());

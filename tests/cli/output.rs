@@ -13,15 +13,9 @@ fn an_existing_file_is_replaced_at_the_end_only() {
     let dir = tempdir().unwrap();
     let out = dir.path().join("out");
     fs::write(&out, "old").unwrap();
-    assert_eq!(
-        cosmoe(dir.path(), "route --top-k 17 --out out").code,
-        Some(1)
-    );
+    assert_eq!(cosmoe(dir.path(), "route --top-k 17 --out out").code, Some(1));
     assert_eq!(fs::read(&out).unwrap(), b"old");
-    assert_eq!(
-        cosmoe(dir.path(), "route --top-k 1 --out out").code,
-        Some(0)
-    );
+    assert_eq!(cosmoe(dir.path(), "route --top-k 1 --out out").code, Some(0));
     assert!(load(&out).contains_key("expert_ids"));
     assert_eq!(names(dir.path()), ["out"]);
 }
@@ -31,10 +25,7 @@ fn an_input_may_be_the_output() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("x");
     save(&path, &[("expert_ids", Tensor::i32(&[2, 1], &[1, 0]))]);
-    assert_eq!(
-        cosmoe(dir.path(), "plan --ids x --experts 2 --out x").code,
-        Some(0)
-    );
+    assert_eq!(cosmoe(dir.path(), "plan --ids x --experts 2 --out x").code, Some(0));
     let tensors = load(&path);
     assert_eq!(tensors["expert_ids"].values::<i32>(), [1, 0]);
     assert_eq!(tensors["assignment_of_row"].values::<i32>(), [1, 0]);
@@ -47,32 +38,15 @@ fn a_new_file_honours_the_umask_and_a_link_stays_a_link() {
     let dir = tempdir().unwrap();
     std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
     fs::write(dir.path().join("real"), "").unwrap();
-    assert_eq!(
-        cosmoe(dir.path(), "route --top-k 1 --out link").code,
-        Some(0)
-    );
-    assert!(
-        dir.path()
-            .join("link")
-            .symlink_metadata()
-            .unwrap()
-            .is_symlink()
-    );
+    assert_eq!(cosmoe(dir.path(), "route --top-k 1 --out link").code, Some(0));
+    assert!(dir.path().join("link").symlink_metadata().unwrap().is_symlink());
     assert!(load(&dir.path().join("real")).contains_key("expert_ids"));
 
     // What a plain new file gets here.
     fs::write(dir.path().join("plain"), "").unwrap();
-    let mode = |name: &str| {
-        fs::metadata(dir.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-    };
+    let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
     assert_eq!(mode("real"), mode("plain"));
-    assert_eq!(
-        cosmoe(dir.path(), "route --top-k 1 --out new").code,
-        Some(0)
-    );
+    assert_eq!(cosmoe(dir.path(), "route --top-k 1 --out new").code, Some(0));
     assert_eq!(mode("new"), mode("plain"));
 }
 
@@ -89,11 +63,7 @@ fn a_killed_run_leaves_nothing() {
 
     let args = "route --top-k 1 --tokens t --router r --scores --out out";
     let mut run = command(dir.path(), &args.split(' ').collect::<Vec<_>>());
-    let mut child = run
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Until some of the 480 MB are written to the file without a name.
     let descriptors = format!("/proc/{}/fd", child.id());
     let deleted = |link: fs::DirEntry| {
@@ -103,11 +73,7 @@ fn a_killed_run_leaves_nothing() {
         is_ours.then(|| fs::metadata(link.path()).map_or(0, |metadata| metadata.len()))
     };
     loop {
-        assert_eq!(
-            child.try_wait().unwrap(),
-            None,
-            "finished before it was killed"
-        );
+        assert_eq!(child.try_wait().unwrap(), None, "finished before it was killed");
         let links = fs::read_dir(&descriptors).into_iter().flatten().flatten();
         if links.filter_map(deleted).any(|len| len > 1 << 20) {
             break;
@@ -136,19 +102,10 @@ fn a_closed_pipe_ends_quietly() {
     for rest in ["", "--json"] {
         let args = format!("plan --ids i --experts 100000 --device cpu {rest}");
         let mut run = command(dir.path(), &args.split_whitespace().collect::<Vec<_>>());
-        let mut child = run
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let mut stderr = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
         assert_eq!(stderr, "");
     }
@@ -158,10 +115,7 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 fn a_full_standard_output_is_an_error() {
     let dir = tempdir().unwrap();
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut run = command(dir.path(), &["route", "--top-k", "1"]);
     let output = run.stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

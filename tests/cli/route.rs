@@ -22,10 +22,7 @@ where
     let x = of::<T>(&numbers(tokens * hidden, 1));
     let w = of::<T>(&numbers(experts * hidden, 2));
     let bias = numbers(experts, 3);
-    save(
-        &dir.join("t"),
-        &[("tokens", Tensor::new(dtype::<T>(), &[tokens, hidden], &x))],
-    );
+    save(&dir.join("t"), &[("tokens", Tensor::new(dtype::<T>(), &[tokens, hidden], &x))]);
     save(
         &dir.join("r"),
         &[
@@ -41,33 +38,17 @@ where
     assert_eq!(value["bias_placement"], "in-score");
     assert_eq!(value["out"], "o");
 
-    let score = Score::PerturbedCosine {
-        tau_token: 0.5,
-        tau_expert: 0.25,
-    };
+    let score = Score::PerturbedCosine { tau_token: 0.5, tau_expert: 0.25 };
     let gate = Gate::Sigmoid { renormalize: true };
-    let config = RouterConfig::builder(experts, top_k)
-        .score(score)
-        .scale(8.0)
-        .gate(gate)
-        .build()
-        .unwrap();
+    let config =
+        RouterConfig::builder(experts, top_k).score(score).scale(8.0).gate(gate).build().unwrap();
     let x = MatrixRef::new(&x, tokens, hidden).unwrap();
     let w = MatrixRef::new(&w, experts, hidden).unwrap();
     let expected = route(&config, x.into(), w.into(), Some(&bias), None);
     let out = load(&dir.join("o"));
-    assert_eq!(
-        out["expert_ids"],
-        Tensor::i32(&[tokens, top_k], &expected.ids)
-    );
-    assert_eq!(
-        out["expert_weights"],
-        Tensor::f32(&[tokens, top_k], &expected.weights)
-    );
-    assert_eq!(
-        out["scores"],
-        Tensor::f32(&[tokens, experts], &expected.scores)
-    );
+    assert_eq!(out["expert_ids"], Tensor::i32(&[tokens, top_k], &expected.ids));
+    assert_eq!(out["expert_weights"], Tensor::f32(&[tokens, top_k], &expected.weights));
+    assert_eq!(out["scores"], Tensor::f32(&[tokens, experts], &expected.scores));
     assert_eq!(out.len(), 9);
     let plan = PlanConfig::builder(experts)
         .align(4)
@@ -100,10 +81,7 @@ fn other_tensor_names_and_a_projection() {
     let p = numbers(width * hidden, 3);
     let (bias, shift) = (numbers(experts, 4), numbers(width, 5));
     let x_tensor = Tensor::new(Dtype::BF16, &[tokens, hidden], &x);
-    save(
-        &dir.path().join("t"),
-        &[("a", x_tensor), ("b", Tensor::f32(&[1, 1], &[0.0]))],
-    );
+    save(&dir.path().join("t"), &[("a", x_tensor), ("b", Tensor::f32(&[1, 1], &[0.0]))]);
     save(
         &dir.path().join("r"),
         &[
@@ -138,14 +116,8 @@ fn other_tensor_names_and_a_projection() {
     );
     let out = load(&dir.path().join("o"));
     assert_eq!(out["expert_ids"], Tensor::i32(&[tokens, 2], &expected.ids));
-    assert_eq!(
-        out["expert_weights"],
-        Tensor::f32(&[tokens, 2], &expected.weights)
-    );
-    assert_eq!(
-        out["scores"],
-        Tensor::f32(&[tokens, experts], &expected.scores)
-    );
+    assert_eq!(out["expert_weights"], Tensor::f32(&[tokens, 2], &expected.weights));
+    assert_eq!(out["scores"], Tensor::f32(&[tokens, experts], &expected.scores));
 }
 
 #[test]
@@ -158,18 +130,9 @@ fn npy_gives_what_safetensors_gives() {
     save(&at("r"), &[("experts", w.clone())]);
     save_npy(&at("t.npy"), "<f2", false, &x);
     save_npy(&at("r.npy"), "<f4", false, &w);
-    json(
-        dir.path(),
-        "route --top-k 2 --tokens t --router r --scores --out o1",
-    );
-    json(
-        dir.path(),
-        "route --top-k 2 --tokens t.npy --router r.npy --scores --out o2",
-    );
-    assert_eq!(
-        std::fs::read(at("o1")).unwrap(),
-        std::fs::read(at("o2")).unwrap()
-    );
+    json(dir.path(), "route --top-k 2 --tokens t --router r --scores --out o1");
+    json(dir.path(), "route --top-k 2 --tokens t.npy --router r.npy --scores --out o2");
+    assert_eq!(std::fs::read(at("o1")).unwrap(), std::fs::read(at("o2")).unwrap());
 
     let out = load(&at("o1"));
     save_npy(&at("l.npy"), "<f4", false, &out["scores"]);
@@ -216,14 +179,8 @@ fn misaligned_data_is_read_all_the_same() {
     bytes.extend(header.as_bytes());
     bytes.extend(data);
     std::fs::write(dir.path().join("odd"), bytes).unwrap();
-    json(
-        dir.path(),
-        "route --top-k 2 --tokens good --router good --scores --out o1",
-    );
-    json(
-        dir.path(),
-        "route --top-k 2 --tokens odd --router odd --scores --out o2",
-    );
+    json(dir.path(), "route --top-k 2 --tokens good --router good --scores --out o1");
+    json(dir.path(), "route --top-k 2 --tokens odd --router odd --scores --out o2");
     let outs = ["o1", "o2"].map(|name| std::fs::read(dir.path().join(name)).unwrap());
     assert_eq!(outs[0], outs[1]);
 }
@@ -235,14 +192,8 @@ fn slabs_leave_no_trace() {
     let (tokens, hidden, experts) = (17_000, 4, 3);
     let x = numbers(tokens * hidden, 1);
     let w = numbers(experts * hidden, 2);
-    save(
-        &dir.path().join("t"),
-        &[("tokens", Tensor::f32(&[tokens, hidden], &x))],
-    );
-    save(
-        &dir.path().join("r"),
-        &[("experts", Tensor::f32(&[experts, hidden], &w))],
-    );
+    save(&dir.path().join("t"), &[("tokens", Tensor::f32(&[tokens, hidden], &x))]);
+    save(&dir.path().join("r"), &[("experts", Tensor::f32(&[experts, hidden], &w))]);
     let args = "route --top-k 1 --tokens t --router r --num-tokens 16900 --scores --out o";
     let value = json(dir.path(), args);
     assert_eq!(value["masked"], 100);
@@ -262,10 +213,7 @@ fn slabs_leave_no_trace() {
     // Logits go in slabs too.
     let logits = out["scores"].clone();
     save(&dir.path().join("l"), &[("logits", logits)]);
-    json(
-        dir.path(),
-        "select --top-k 1 --logits l --num-tokens 16900 --out s",
-    );
+    json(dir.path(), "select --top-k 1 --logits l --num-tokens 16900 --out s");
     let selected = load(&dir.path().join("s"));
     assert!(selected["expert_ids"] == out["expert_ids"]);
     assert!(selected["row_of_assignment"] == out["row_of_assignment"]);
@@ -280,34 +228,18 @@ fn labels_show_in_the_table() {
     let run = |labels: &str| {
         let metadata = [("token_labels", labels)];
         save_with(&dir.path().join("t"), &[("tokens", x.clone())], &metadata);
-        cosmoe(
-            dir.path(),
-            "route --top-k 1 --tokens t --router r --device cpu",
-        )
+        cosmoe(dir.path(), "route --top-k 1 --tokens t --router r --device cpu")
     };
     let good = run(r#"["near", "nearest", "north", "near"]"#);
     assert_eq!(good.stderr, "");
     assert!(good.stdout.contains("typical tokens"));
-    assert!(
-        good.stdout
-            .lines()
-            .any(|line| line.ends_with("  nearest near")),
-        "{}",
-        good.stdout
-    );
-    assert!(
-        good.stdout.lines().any(|line| line.ends_with("  north")),
-        "{}",
-        good.stdout
-    );
+    assert!(good.stdout.lines().any(|line| line.ends_with("  nearest near")), "{}", good.stdout);
+    assert!(good.stdout.lines().any(|line| line.ends_with("  north")), "{}", good.stdout);
 
     let expected = "warning: t: token_labels: expected a JSON array of 4 strings, found";
     for (labels, found) in [
         (r#"["one"]"#, "1 strings\n"),
-        (
-            "[1]",
-            "\"invalid type: integer `1`, expected a string at line 1 column 2\"\n",
-        ),
+        ("[1]", "\"invalid type: integer `1`, expected a string at line 1 column 2\"\n"),
     ] {
         let bad = run(labels);
         assert_eq!(bad.code, Some(0));

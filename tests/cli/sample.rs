@@ -13,10 +13,7 @@ fn the_table_has_a_line_per_expert() {
     let dir = tempdir().unwrap();
     let run = cosmoe(dir.path(), "route --top-k 2");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert_eq!(
-        run.stderr,
-        "device: cpu (this build holds no CUDA kernels)\n"
-    );
+    assert_eq!(run.stderr, "device: cpu (this build holds no CUDA kernels)\n");
     let lines: Vec<Vec<&str>> = run
         .stdout
         .lines()
@@ -25,10 +22,7 @@ fn the_table_has_a_line_per_expert() {
         .filter(|words| words[1].parse::<usize>().is_ok())
         .collect();
     assert_eq!(lines.len(), EXPERTS, "{}", run.stdout);
-    let loads: usize = lines
-        .iter()
-        .map(|words| words[1].parse::<usize>().unwrap())
-        .sum();
+    let loads: usize = lines.iter().map(|words| words[1].parse::<usize>().unwrap()).sum();
     assert_eq!(loads, TOKENS * 2);
     // A share, a bar of plain characters, and words.
     for words in &lines {
@@ -37,11 +31,7 @@ fn the_table_has_a_line_per_expert() {
         assert!(words.len() > 4, "{words:?}");
     }
     assert!(lines.iter().any(|words| words.contains(&"government")));
-    assert!(
-        run.stdout.lines().all(|line| line.chars().count() <= 100),
-        "{}",
-        run.stdout
-    );
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
     assert!(!run.stdout.contains('\x1b'));
 }
 
@@ -88,9 +78,7 @@ fn json_has_every_key_in_order() {
     ];
     let mut rest = run.stdout.as_str();
     for key in keys {
-        let place = rest
-            .find(&format!("\"{key}\":"))
-            .unwrap_or_else(|| panic!("no {key}"));
+        let place = rest.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("no {key}"));
         rest = &rest[place..];
     }
     assert_eq!(value.as_object().unwrap().len(), keys.len());
@@ -112,20 +100,10 @@ fn json_has_every_key_in_order() {
     assert_eq!(value["bias"], false);
     assert_eq!(value["rows"], TOKENS * 2);
     let counts = value["expert_counts"].as_array().unwrap();
-    assert_eq!(
-        counts.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(),
-        2 * TOKENS as u64
-    );
+    assert_eq!(counts.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 2 * TOKENS as u64);
     assert!((2.0..16_f64.ln()).contains(&value["load_entropy"].as_f64().unwrap()));
     assert!(value["seconds"].as_f64().unwrap() > 0.0);
-    for key in [
-        "groups",
-        "top_groups",
-        "group_score",
-        "capacity",
-        "drop",
-        "out",
-    ] {
+    for key in ["groups", "top_groups", "group_score", "capacity", "drop", "out"] {
         assert_eq!(value[key], Value::Null, "{key}");
     }
 }
@@ -154,33 +132,18 @@ fn options_change_what_they_say() {
     // ceil(1960 * 3 * 0.05 / 16 - 1e-9)
     assert_eq!(value["capacity"], 19);
     assert_eq!(value["drop"], "weight");
-    let counts: Vec<u64> = value["expert_counts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|n| n.as_u64().unwrap())
-        .collect();
+    let counts: Vec<u64> =
+        value["expert_counts"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
     assert!(counts.iter().all(|&count| count <= 19));
-    assert!(
-        counts[..2]
-            .iter()
-            .chain(&counts[12..])
-            .all(|&count| count == 0)
-    );
+    assert!(counts[..2].iter().chain(&counts[12..]).all(|&count| count == 0));
     let placed: u64 = counts.iter().sum();
     let number = |key: &str| value[key].as_u64().unwrap();
-    assert_eq!(
-        placed + number("dropped") + number("invalid") + number("masked"),
-        1960 * 3
-    );
+    assert_eq!(placed + number("dropped") + number("invalid") + number("masked"), 1960 * 3);
     assert_eq!(number("rows"), placed + number("padding"));
     assert_eq!(number("rows") % 16, 0);
 
     // More than there are: all are real.
-    assert_eq!(
-        json(dir.path(), "route --top-k 1 --num-tokens 4000000000")["real_tokens"],
-        1960
-    );
+    assert_eq!(json(dir.path(), "route --top-k 1 --num-tokens 4000000000")["real_tokens"], 1960);
     let nobody = json(dir.path(), "route --top-k 1 --capacity 0");
     assert_eq!(nobody["dropped"], 1960);
     assert_eq!(nobody["load_entropy"], Value::Null);
@@ -203,10 +166,7 @@ fn help_version_and_info_go_to_standard_output() {
     let dir = tempdir().unwrap();
     let cases = [
         ("--help", "Usage: cosmoe <COMMAND>"),
-        (
-            "--version",
-            concat!("cosmoe ", env!("CARGO_PKG_VERSION"), "\n"),
-        ),
+        ("--version", concat!("cosmoe ", env!("CARGO_PKG_VERSION"), "\n")),
         ("route --help", "--expert-window <A:B>"),
         ("select --help", "--logits <F>"),
         ("plan --help", "--experts <E>"),

@@ -55,11 +55,7 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     pub(crate) fn new<T: bytemuck::NoUninit>(dtype: Dtype, shape: &[usize], data: &[T]) -> Self {
-        Self {
-            dtype,
-            shape: shape.to_vec(),
-            bytes: bytemuck::cast_slice(data).to_vec(),
-        }
+        Self { dtype, shape: shape.to_vec(), bytes: bytemuck::cast_slice(data).to_vec() }
     }
 
     pub(crate) fn f32(shape: &[usize], data: &[f32]) -> Self {
@@ -71,10 +67,7 @@ impl Tensor {
     }
 
     pub(crate) fn values<T: bytemuck::Pod>(&self) -> Vec<T> {
-        self.bytes
-            .chunks_exact(size_of::<T>())
-            .map(bytemuck::pod_read_unaligned)
-            .collect()
+        self.bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
     }
 }
 
@@ -84,20 +77,11 @@ pub(crate) fn save(path: &Path, tensors: &[(&str, Tensor)]) {
 
 pub(crate) fn save_with(path: &Path, tensors: &[(&str, Tensor)], metadata: &[(&str, &str)]) {
     let views = tensors.iter().map(|(name, tensor)| {
-        let Tensor {
-            dtype,
-            shape,
-            bytes,
-        } = tensor;
-        (
-            *name,
-            TensorView::new(*dtype, shape.clone(), bytes).unwrap(),
-        )
+        let Tensor { dtype, shape, bytes } = tensor;
+        (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
     });
-    let metadata: HashMap<String, String> = metadata
-        .iter()
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let metadata = (!metadata.is_empty()).then_some(metadata);
     std::fs::write(path, serialize(views, metadata).unwrap()).unwrap();
 }
@@ -119,11 +103,7 @@ pub(crate) fn load(path: &Path) -> HashMap<String, Tensor> {
 /// A `.npy` file as numpy writes it.
 pub(crate) fn save_npy(path: &Path, descr: &str, fortran: bool, tensor: &Tensor) {
     let order = if fortran { "True" } else { "False" };
-    let shape: Vec<String> = tensor
-        .shape
-        .iter()
-        .map(|extent| format!("{extent},"))
-        .collect();
+    let shape: Vec<String> = tensor.shape.iter().map(|extent| format!("{extent},")).collect();
     let shape = shape.join(" ");
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}");
@@ -153,9 +133,8 @@ pub(crate) fn numbers(len: usize, seed: u64) -> Vec<f32> {
 /// The names in a directory, sorted.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

@@ -34,10 +34,6 @@ pub fn assert_close(
 pub fn assert_bits(case: &dyn Debug, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "lengths differ, case {case:?}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-        assert_eq!(
-            f.to_bits(),
-            e.to_bits(),
-            "element {i}: {e:e}, found {f:e}, case {case:?}"
-        );
+        assert_eq!(f.to_bits(), e.to_bits(), "element {i}: {e:e}, found {f:e}, case {case:?}");
     }
 }

@@ -30,11 +30,7 @@ impl Matrix {
         mut value: impl FnMut(usize, usize) -> f32,
     ) -> Self {
         let stride = cols + pad;
-        let len = if rows == 0 {
-            0
-        } else {
-            (rows - 1) * stride + cols
-        };
+        let len = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
         let mut wide = vec![f32::NAN; len];
         for r in 0..rows {
             for c in 0..cols {
@@ -46,19 +42,13 @@ impl Matrix {
             DType::BF16 => Values::BF16(wide.into_iter().map(bf16::from_f32).collect()),
             _ => Values::F32(wide),
         };
-        Self {
-            values,
-            rows,
-            cols,
-            stride,
-        }
+        Self { values, rows, cols, stride }
     }
 
     /// Normal rows, each times its own power of two between 2^-2 and 2^2.
     pub fn normal(dtype: DType, shape: (usize, usize), pad: usize, rng: &mut Rng) -> Self {
-        let scales: Vec<f32> = (0..shape.0)
-            .map(|_| 2.0_f32.powi(rng.below(5) as i32 - 2))
-            .collect();
+        let scales: Vec<f32> =
+            (0..shape.0).map(|_| 2.0_f32.powi(rng.below(5) as i32 - 2)).collect();
         Self::new(dtype, shape, pad, |r, _| rng.normal() * scales[r])
     }
 
@@ -110,13 +100,7 @@ pub struct RouteInput {
 
 impl RouteInput {
     pub fn new(tokens: Matrix, experts: Matrix) -> Self {
-        Self {
-            tokens,
-            experts,
-            bias: None,
-            projection: None,
-            num_tokens: None,
-        }
+        Self { tokens, experts, bias: None, projection: None, num_tokens: None }
     }
 }
 
@@ -128,18 +112,8 @@ pub struct SelectInput {
 }
 
 pub fn scores() -> Vec<Score> {
-    let tau = |tau_token, tau_expert| Score::PerturbedCosine {
-        tau_token,
-        tau_expert,
-    };
-    vec![
-        Score::Cosine,
-        Score::Linear,
-        Score::Laplace,
-        tau(0.0, 1e-3),
-        tau(0.1, 0.1),
-        tau(0.0, 0.0),
-    ]
+    let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
+    vec![Score::Cosine, Score::Linear, Score::Laplace, tau(0.0, 1e-3), tau(0.1, 0.1), tau(0.0, 0.0)]
 }
 
 pub fn gates() -> Vec<Gate> {
@@ -153,9 +127,5 @@ pub fn gates() -> Vec<Gate> {
 }
 
 pub fn placements() -> [BiasPlacement; 3] {
-    [
-        BiasPlacement::InScore,
-        BiasPlacement::AfterSelection,
-        BiasPlacement::SelectionOnly,
-    ]
+    [BiasPlacement::InScore, BiasPlacement::AfterSelection, BiasPlacement::SelectionOnly]
 }

@@ -40,10 +40,7 @@ pub fn run<B: Backend<Space = Host>>(
     let mut lent = Lent::new(size, Options::default());
     let args = PlanArgs {
         ids: MatrixRef::new(&input.ids, tokens, top_k).unwrap(),
-        weights: input
-            .weights
-            .as_ref()
-            .map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
+        weights: input.weights.as_ref().map(|w| MatrixRef::new(w, tokens, top_k).unwrap()),
     };
     let out = PlanOut {
         expert_demand: VectorMut::new(&mut expert_demand),
@@ -54,9 +51,7 @@ pub fn run<B: Backend<Space = Host>>(
         expert_of_block: expert_of_block.as_mut().map(|b| VectorMut::new(b)),
         stats: VectorMut::new(&mut counted),
     };
-    backend
-        .plan(config, args, out, lent.workspace(size))
-        .unwrap();
+    backend.plan(config, args, out, lent.workspace(size)).unwrap();
     lent.check(size, Options::default());
     Planned {
         expert_demand,

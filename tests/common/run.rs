@@ -26,12 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            scores: true,
-            pad: 0,
-            garbage: 0xff,
-            misaligned: 1,
-        }
+        Self { scores: true, pad: 0, garbage: 0xff, misaligned: 1 }
     }
 }
 
@@ -52,10 +47,7 @@ pub struct Selected {
 
 impl Routed {
     pub fn row_ids(&self, t: usize) -> Vec<usize> {
-        self.ids[t * self.top_k..][..self.top_k]
-            .iter()
-            .map(|&e| e as usize)
-            .collect()
+        self.ids[t * self.top_k..][..self.top_k].iter().map(|&e| e as usize).collect()
     }
 
     pub fn row_weights(&self, t: usize) -> &[f32] {
@@ -65,10 +57,7 @@ impl Routed {
 
 impl Selected {
     pub fn row_ids(&self, t: usize) -> Vec<usize> {
-        self.ids[t * self.top_k..][..self.top_k]
-            .iter()
-            .map(|&e| e as usize)
-            .collect()
+        self.ids[t * self.top_k..][..self.top_k].iter().map(|&e| e as usize).collect()
     }
 
     pub fn row_weights(&self, t: usize) -> &[f32] {
@@ -102,18 +91,8 @@ struct Output<T> {
 impl<T: cosmoe::Scalar> Output<T> {
     fn new(rows: usize, cols: usize, pad: usize, unwritten: T) -> Self {
         let stride = cols + pad;
-        let len = if rows == 0 {
-            0
-        } else {
-            (rows - 1) * stride + cols
-        };
-        Self {
-            data: vec![unwritten; len],
-            rows,
-            cols,
-            stride,
-            unwritten,
-        }
+        let len = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+        Self { data: vec![unwritten; len], rows, cols, stride, unwritten }
     }
 
     fn view(&mut self) -> MatrixMut<'_, T> {
@@ -147,11 +126,7 @@ impl Lent {
     pub(super) fn new(size: WorkspaceSize, options: Options) -> Self {
         let scratch = vec![options.garbage; size.scratch + 128];
         let start = scratch.as_ptr().align_offset(64) + options.misaligned;
-        Self {
-            scratch,
-            start,
-            state: vec![0; size.state],
-        }
+        Self { scratch, start, state: vec![0; size.state] }
     }
 
     pub(super) fn workspace(&mut self, size: WorkspaceSize) -> Workspace<'_> {
@@ -164,22 +139,16 @@ impl Lent {
     /// State is left as found, and nothing around scratch is touched.
     pub(super) fn check(&self, size: WorkspaceSize, options: Options) {
         assert!(self.state.iter().all(|&b| b == 0), "state is not as found");
-        let around = self.scratch[..self.start]
-            .iter()
-            .chain(&self.scratch[self.start + size.scratch..]);
-        assert!(
-            around.into_iter().all(|&b| b == options.garbage),
-            "written outside scratch"
-        );
+        let around =
+            self.scratch[..self.start].iter().chain(&self.scratch[self.start + size.scratch..]);
+        assert!(around.into_iter().all(|&b| b == options.garbage), "written outside scratch");
     }
 }
 
 impl<B: Backend<Space = Host>> Runner for B {
     fn route_with(&self, config: &RouterConfig, input: &RouteInput, options: Options) -> Routed {
         let (rows, top_k) = (input.tokens.rows, config.top_k());
-        let prepare = PrepareArgs {
-            experts: input.experts.view(),
-        };
+        let prepare = PrepareArgs { experts: input.experts.view() };
         let prepared = self.prepare(config, prepare).unwrap();
         let num_tokens = input.num_tokens.map(|n| [n]);
         let args = RouteArgs {
@@ -203,9 +172,8 @@ impl<B: Backend<Space = Host>> Runner for B {
         let mut lent = Lent::new(size, options);
         let mut ids = Output::new(rows, top_k, options.pad, UNWRITTEN_ID);
         let mut weights = Output::new(rows, top_k, options.pad, UNWRITTEN);
-        let mut scores = options
-            .scores
-            .then(|| Output::new(rows, config.num_experts(), options.pad, UNWRITTEN));
+        let mut scores =
+            options.scores.then(|| Output::new(rows, config.num_experts(), options.pad, UNWRITTEN));
         let out = RouteOut {
             ids: ids.view(),
             weights: weights.view(),
@@ -213,12 +181,7 @@ impl<B: Backend<Space = Host>> Runner for B {
         };
         Backend::route(self, config, &prepared, args, out, lent.workspace(size)).unwrap();
         lent.check(size, options);
-        Routed {
-            ids: ids.take(),
-            weights: weights.take(),
-            scores: scores.map(Output::take),
-            top_k,
-        }
+        Routed { ids: ids.take(), weights: weights.take(), scores: scores.map(Output::take), top_k }
     }
 
     fn select_with(
@@ -234,24 +197,14 @@ impl<B: Backend<Space = Host>> Runner for B {
             bias: input.bias.as_deref().map(VectorRef::new),
             num_tokens: num_tokens.as_ref().map(|n| VectorRef::new(n)),
         };
-        let shape = SelectShape {
-            tokens: rows,
-            dtype: input.logits.dtype(),
-        };
+        let shape = SelectShape { tokens: rows, dtype: input.logits.dtype() };
         let size = self.select_workspace(config, shape).unwrap();
         let mut lent = Lent::new(size, options);
         let mut ids = Output::new(rows, top_k, options.pad, UNWRITTEN_ID);
         let mut weights = Output::new(rows, top_k, options.pad, UNWRITTEN);
-        let out = SelectOut {
-            ids: ids.view(),
-            weights: weights.view(),
-        };
+        let out = SelectOut { ids: ids.view(), weights: weights.view() };
         Backend::select(self, config, args, out, lent.workspace(size)).unwrap();
         lent.check(size, options);
-        Selected {
-            ids: ids.take(),
-            weights: weights.take(),
-            top_k,
-        }
+        Selected { ids: ids.take(), weights: weights.take(), top_k }
     }
 }

@@ -9,10 +9,7 @@ pub(crate) fn lint(advisories: bool) -> Result<()> {
     let mut steps = Steps::new("lint");
     steps.command("format", &mut cargo(["fmt", "--all", "--check"]))?;
     steps.command("clippy", &mut clippy(&[]))?;
-    steps.command(
-        "clippy without default features",
-        &mut clippy(&["--no-default-features"]),
-    )?;
+    steps.command("clippy without default features", &mut clippy(&["--no-default-features"]))?;
     let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
     steps.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.run("dependencies", || dependencies(advisories))?;
@@ -28,9 +25,7 @@ fn clippy(features: &[&'static str]) -> Command {
 
 fn dependencies(advisories: bool) -> Result<()> {
     let mut command = Command::new(tools::cargo_deny()?);
-    command
-        .current_dir(root())
-        .args(["--all-features", "--locked", "check"]);
+    command.current_dir(root()).args(["--all-features", "--locked", "check"]);
     command.args(["bans", "licenses", "sources"]);
     if advisories {
         command.arg("advisories");

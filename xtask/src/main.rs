@@ -23,10 +23,8 @@ cargo xtask TASK
 ";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     match dispatch(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -49,15 +47,11 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["lint", "--advisories"] => lint::lint(true),
         [task @ ("test" | "lint"), rest @ ..] => {
             let found = rest.join(" ");
-            Err(Failure::usage(format!(
-                "{task}: unexpected '{found}'; see `cargo xtask help`"
-            )))
+            Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
             let expected = "expected test, lint or help";
-            Err(Failure::usage(format!(
-                "{expected}, found '{task}'; see `cargo xtask help`"
-            )))
+            Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }
 }

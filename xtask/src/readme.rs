@@ -28,9 +28,7 @@ pub(crate) fn check() -> Result<()> {
     let commands = shell_commands(&text);
     for promised in PROMISED {
         if !commands.iter().any(|command| command == promised) {
-            return Err(Failure::new(format!(
-                "README.md: expected the command `{promised}`"
-            )));
+            return Err(Failure::new(format!("README.md: expected the command `{promised}`")));
         }
     }
     let folder = scratch()?;
@@ -76,25 +74,19 @@ fn scratch() -> Result<std::path::PathBuf> {
 
 /// The program's arguments, `None` for a known command that is not the program's.
 fn arguments(command: &str) -> Result<Option<Vec<&str>>> {
-    if let Some(args) = PROGRAM
-        .iter()
-        .find_map(|prefix| command.strip_prefix(prefix))
-    {
+    if let Some(args) = PROGRAM.iter().find_map(|prefix| command.strip_prefix(prefix)) {
         return Ok(Some(args.split_whitespace().collect()));
     }
     if OTHERS.iter().any(|prefix| command.starts_with(prefix)) {
         return Ok(None);
     }
-    Err(Failure::new(format!(
-        "README.md: unknown command `{command}`"
-    )))
+    Err(Failure::new(format!("README.md: unknown command `{command}`")))
 }
 
 /// Cheap, free of shell syntax, needs no GPU, and its input files exist.
 fn runnable(args: &[&str], folder: &Path) -> bool {
-    let plain = !args
-        .iter()
-        .any(|arg| arg.contains(['|', '<', '>', '$', '*', '"', '\'', '&', ';']));
+    let plain =
+        !args.iter().any(|arg| arg.contains(['|', '<', '>', '$', '*', '"', '\'', '&', ';']));
     let cheap = !matches!(args.first(), Some(&"bench" | &"verify"));
     let host = !args.iter().any(|arg| arg.starts_with("cuda"));
     let inputs = args.windows(2).all(|pair| {
@@ -106,15 +98,9 @@ fn runnable(args: &[&str], folder: &Path) -> bool {
 
 fn run(command: &str, args: &[&str], folder: &Path) -> Result<()> {
     let mut cargo: Command = cargo(["run", "--release", "--quiet", "--manifest-path"]);
-    cargo
-        .arg(root().join("Cargo.toml"))
-        .arg("--")
-        .args(args)
-        .current_dir(folder);
+    cargo.arg(root().join("Cargo.toml")).arg("--").args(args).current_dir(folder);
     cargo.stderr(std::process::Stdio::inherit());
-    let output = cargo
-        .output()
-        .map_err(|error| cannot_start(&cargo, &error))?;
+    let output = cargo.output().map_err(|error| cannot_start(&cargo, &error))?;
     succeeded(&cargo, output.status)?;
     if output.stdout.trim_ascii().is_empty() {
         return Err(Failure::new(format!("`{command}` printed nothing")));
@@ -130,11 +116,7 @@ fn shell_commands(markdown: &str) -> Vec<String> {
     let mut pending = String::new();
     for line in markdown.lines().map(str::trim) {
         if let Some(info) = line.strip_prefix("```") {
-            block = if block.is_some() {
-                None
-            } else {
-                Some(info.trim())
-            };
+            block = if block.is_some() { None } else { Some(info.trim()) };
             continue;
         }
         let line = match block {
@@ -161,9 +143,7 @@ fn without_comment(line: &str) -> &str {
     if line.starts_with('#') {
         return "";
     }
-    line.split_once(" #")
-        .map_or(line, |(command, _)| command)
-        .trim_end()
+    line.split_once(" #").map_or(line, |(command, _)| command).trim_end()
 }
 
 #[cfg(test)]
@@ -174,10 +154,7 @@ mod tests {
     fn commands_come_from_shell_blocks_only() {
         let markdown = "cosmoe no\n```sh\n# comment\n$ cosmoe a  # why\ncosmoe b \\\n  --c d\n```\n\
                         ```rust\nlet no = 1;\n```\n```console\n$ cosmoe e\noutput\n```\n```\nno\n```\n";
-        assert_eq!(
-            shell_commands(markdown),
-            ["cosmoe a", "cosmoe b --c d", "cosmoe e"]
-        );
+        assert_eq!(shell_commands(markdown), ["cosmoe a", "cosmoe b --c d", "cosmoe e"]);
     }
 
     #[test]
@@ -185,10 +162,7 @@ mod tests {
         let args = |command| arguments(command).map_err(|failure| failure.to_string());
         assert_eq!(args("cosmoe info --json"), Ok(Some(vec!["info", "--json"])));
         assert_eq!(args("cargo xtask lint"), Ok(None));
-        assert_eq!(
-            args("rm -r x"),
-            Err("README.md: unknown command `rm -r x`".to_owned())
-        );
+        assert_eq!(args("rm -r x"), Err("README.md: unknown command `rm -r x`".to_owned()));
     }
 
     #[test]

@@ -17,18 +17,12 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: 1,
-        }
+        Self { message: message.into(), code: 1 }
     }
 
     /// The command line itself is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: 2,
-        }
+        Self { message: message.into(), code: 2 }
     }
 
     pub(crate) fn code(&self) -> u8 {
@@ -51,11 +45,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     pub(crate) fn new(task: &'static str) -> Self {
-        Self {
-            task,
-            started: Instant::now(),
-            done: 0,
-        }
+        Self { task, started: Instant::now(), done: 0 }
     }
 
     /// Runs a step.
@@ -73,10 +63,7 @@ impl Steps {
             Err(failure) => {
                 let message = format!("{}: {name}: failed: {failure}", self.task);
                 let after = format!("after {seconds:.1} s ({} steps passed before)", self.done);
-                Err(Failure {
-                    message: format!("{message} {after}"),
-                    code: failure.code,
-                })
+                Err(Failure { message: format!("{message} {after}"), code: failure.code })
             }
         }
     }
@@ -95,9 +82,7 @@ impl Steps {
 
 /// Runs a command to its end; its exit code becomes the failure's.
 pub(crate) fn execute(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .map_err(|error| cannot_start(command, &error))?;
+    let status = command.status().map_err(|error| cannot_start(command, &error))?;
     succeeded(command, status)
 }
 
@@ -106,10 +91,7 @@ pub(crate) fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
         return Ok(());
     }
     let message = format!("`{}` ended with {status}", line(command));
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Err(Failure { message, code })
 }
 
@@ -119,14 +101,9 @@ pub(crate) fn cannot_start(command: &Command, error: &std::io::Error) -> Failure
 
 /// The command as one would type it.
 fn line(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// The repository's root.

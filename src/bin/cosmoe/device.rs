@@ -28,17 +28,9 @@ pub(crate) fn choose(choice: Option<DeviceChoice>) -> Result<Device, Failure> {
     match choice.unwrap_or(DeviceChoice::Auto) {
         DeviceChoice::Auto => {
             let note = Some(format!("device: cpu ({NO_KERNELS})"));
-            Ok(Device {
-                name: "cpu",
-                reason: NO_KERNELS,
-                note,
-            })
+            Ok(Device { name: "cpu", reason: NO_KERNELS, note })
         }
-        DeviceChoice::Cpu => Ok(Device {
-            name: "cpu",
-            reason: "asked for",
-            note: None,
-        }),
+        DeviceChoice::Cpu => Ok(Device { name: "cpu", reason: "asked for", note: None }),
         DeviceChoice::Cuda(index) => {
             let index = index.map_or_else(String::new, |index| format!(":{index}"));
             let found = format!("cuda{index}: {}", Error::KernelsNotBuilt);

@@ -62,33 +62,21 @@ impl Failure {
             }
         };
         match error {
-            Error::InvalidArgument {
-                argument,
-                expected,
-                found,
-            } => Self::input(name(argument), expected, found),
-            Error::ShapeMismatch {
-                argument,
-                expected,
-                found,
-            } if expected.starts_with('[') => {
+            Error::InvalidArgument { argument, expected, found } => {
+                Self::input(name(argument), expected, found)
+            }
+            Error::ShapeMismatch { argument, expected, found } if expected.starts_with('[') => {
                 Self::input(name(argument), format_args!("shape {expected}"), found)
             }
-            Error::ShapeMismatch {
-                argument,
-                expected,
-                found,
-            } => Self::input(name(argument), expected, found),
-            Error::DTypeMismatch {
-                argument,
-                expected,
-                found,
-            } => Self::input(name(argument), format_args!("dtype {expected}"), found),
-            Error::SizeNotSupported {
-                argument,
-                expected,
-                found,
-            } => Self::input(name(argument), format_args!("a size of {expected}"), found),
+            Error::ShapeMismatch { argument, expected, found } => {
+                Self::input(name(argument), expected, found)
+            }
+            Error::DTypeMismatch { argument, expected, found } => {
+                Self::input(name(argument), format_args!("dtype {expected}"), found)
+            }
+            Error::SizeNotSupported { argument, expected, found } => {
+                Self::input(name(argument), format_args!("a size of {expected}"), found)
+            }
             other => Self::Input(other.to_string()),
         }
     }

@@ -31,10 +31,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
-        Command::Help(text) => Ok(Outcome {
-            stdout: text,
-            notes: Vec::new(),
-        }),
+        Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new() }),
         Command::Info => Ok(run::info::run()),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),
@@ -45,9 +42,7 @@ fn run() -> Result<Outcome, Failure> {
 /// Standard output first: should it fail, the error's line is the only one on standard error.
 fn show(outcome: &Outcome) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
-    let written = stdout
-        .write_all(outcome.stdout.as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(outcome.stdout.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(Failure::stdout)?;
     let mut stderr = anstream::stderr().lock();
     for note in &outcome.notes {

@@ -24,10 +24,7 @@ impl<T: Copy + PartialEq> Names<T> {
     }
 
     pub(crate) fn name(&self, value: T) -> Option<&'static str> {
-        self.0
-            .iter()
-            .find(|(_, other)| *other == value)
-            .map(|&(name, _)| name)
+        self.0.iter().find(|(_, other)| *other == value).map(|&(name, _)| name)
     }
 }
 
@@ -45,10 +42,7 @@ pub(crate) const GATES: Names<Gate> = Names(&[
     ("sigmoid", Gate::Sigmoid { renormalize: false }),
     ("sigmoid-renorm", Gate::Sigmoid { renormalize: true }),
     ("sqrt-softplus", Gate::SqrtSoftplus { renormalize: false }),
-    (
-        "sqrt-softplus-renorm",
-        Gate::SqrtSoftplus { renormalize: true },
-    ),
+    ("sqrt-softplus-renorm", Gate::SqrtSoftplus { renormalize: true }),
     ("identity", Gate::Identity),
 ]);
 
@@ -58,12 +52,8 @@ pub(crate) const BIAS_PLACEMENTS: Names<BiasPlacement> = Names(&[
     ("selection-only", BiasPlacement::SelectionOnly),
 ]);
 
-pub(crate) const GROUP_SCORES: Names<GroupScore> = Names(&[
-    ("sum-of-top-two", GroupScore::SumOfTopTwo),
-    ("max", GroupScore::Max),
-]);
+pub(crate) const GROUP_SCORES: Names<GroupScore> =
+    Names(&[("sum-of-top-two", GroupScore::SumOfTopTwo), ("max", GroupScore::Max)]);
 
-pub(crate) const DROP_POLICIES: Names<DropPolicy> = Names(&[
-    ("position", DropPolicy::Position),
-    ("weight", DropPolicy::Weight),
-]);
+pub(crate) const DROP_POLICIES: Names<DropPolicy> =
+    Names(&[("position", DropPolicy::Position), ("weight", DropPolicy::Weight)]);

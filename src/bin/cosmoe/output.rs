@@ -62,16 +62,8 @@ impl OutFile {
         let (file, temporary) = temporary(folder)
             .map_err(|error| Failure::system(&label, "a writable directory", &error))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        file.seek(SeekFrom::Start(RESERVED as u64))
-            .map_err(|error| refused(&label, &error))?;
-        Ok(Self {
-            label,
-            target,
-            file,
-            temporary,
-            entries: Vec::new(),
-            end: 0,
-        })
+        file.seek(SeekFrom::Start(RESERVED as u64)).map_err(|error| refused(&label, &error))?;
+        Ok(Self { label, target, file, temporary, entries: Vec::new(), end: 0 })
     }
 
     pub(crate) fn tensor<T: OutElement>(
@@ -87,19 +79,12 @@ impl OutFile {
     /// Starts a tensor whose data comes in pieces.
     pub(crate) fn begin<T: OutElement>(&mut self, name: &'static str, shape: &[usize]) {
         let shape = shape.to_vec();
-        self.entries.push(Entry {
-            name,
-            dtype: T::DTYPE,
-            shape,
-            start: self.end,
-        });
+        self.entries.push(Entry { name, dtype: T::DTYPE, shape, start: self.end });
     }
 
     pub(crate) fn append<T: OutElement>(&mut self, data: &[T]) -> Result<(), Failure> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
-        self.file
-            .write_all(bytes)
-            .map_err(|error| refused(&self.label, &error))?;
+        self.file.write_all(bytes).map_err(|error| refused(&self.label, &error))?;
         self.end += bytes.len() as u64;
         Ok(())
     }
@@ -113,13 +98,7 @@ impl OutFile {
             .and_then(|_| self.file.write_all(&header))
             .and_then(|()| self.file.flush());
         written.map_err(|error| refused(&self.label, &error))?;
-        let Self {
-            label,
-            target,
-            file,
-            temporary,
-            ..
-        } = self;
+        let Self { label, target, file, temporary, .. } = self;
         let placed = match temporary {
             Some(path) => path.persist(&target).map_err(|error| error.error),
             None => place_unnamed(file.get_ref(), &target),
@@ -129,12 +108,7 @@ impl OutFile {
 
     /// The reserved bytes. The format allows spaces behind the header.
     fn header(&self) -> Vec<u8> {
-        let ends = self
-            .entries
-            .iter()
-            .skip(1)
-            .map(|next| next.start)
-            .chain([self.end]);
+        let ends = self.entries.iter().skip(1).map(|next| next.start).chain([self.end]);
         let tensors: Vec<String> = self
             .entries
             .iter()
@@ -161,17 +135,8 @@ fn refused(label: &str, error: &io::Error) -> Failure {
 
 /// Where the file goes: what `path` links to, if it is a link.
 fn target(path: &Path, label: &str) -> Result<PathBuf, Failure> {
-    if path
-        .as_os_str()
-        .as_encoded_bytes()
-        .last()
-        .is_some_and(|&byte| byte == b'/')
-    {
-        return Err(Failure::input(
-            label,
-            "the name of a file",
-            "that of a directory",
-        ));
+    if path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| byte == b'/') {
+        return Err(Failure::input(label, "the name of a file", "that of a directory"));
     }
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -233,10 +198,7 @@ fn place_unnamed(file: &File, target: &Path) -> io::Result<()> {
             // A link replaces nothing; a rename does, at once.
             let named =
                 tempfile::Builder::new().make_in(folder(target), |path| link(file, path))?;
-            named
-                .into_temp_path()
-                .persist(target)
-                .map_err(|error| error.error)
+            named.into_temp_path().persist(target).map_err(|error| error.error)
         }
         done => done,
     }
@@ -248,13 +210,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(
-        CWD,
-        open,
-        CWD,
-        path,
-        AtFlags::SYMLINK_FOLLOW,
-    )?)
+    Ok(rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 #[cfg(not(target_os = "linux"))]

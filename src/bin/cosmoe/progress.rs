@@ -18,12 +18,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(total: usize) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self {
-            total: total as u64,
-            start: Instant::now(),
-            bar: None,
-            terminal,
-        }
+        Self { total: total as u64, start: Instant::now(), bar: None, terminal }
     }
 
     pub(crate) fn set(&mut self, done: usize) {

@@ -34,10 +34,7 @@ impl<'a> Router<'a> {
         })?;
         let mut labels = vec![
             ("experts", experts.label().to_owned()),
-            (
-                "num_experts",
-                format!("{}: number of rows", experts.label()),
-            ),
+            ("num_experts", format!("{}: number of rows", experts.label())),
         ];
         let rows = experts.float_rows("[E, D]")?;
         let bias = read_bias(file, &command.selection, &mut labels)?;
@@ -61,13 +58,7 @@ impl<'a> Router<'a> {
                 Some((weight, bias))
             }
         };
-        Ok(Self {
-            experts: rows.all(),
-            num_experts: rows.rows(),
-            bias,
-            projection,
-            labels,
-        })
+        Ok(Self { experts: rows.all(), num_experts: rows.rows(), bias, projection, labels })
     }
 
     pub(crate) fn num_experts(&self) -> usize {
@@ -83,10 +74,7 @@ impl<'a> Router<'a> {
             return Ok(None);
         };
         let bias = bias.as_deref().map(VectorRef::new);
-        Ok(Some(Projection {
-            weight: weight.view()?,
-            bias,
-        }))
+        Ok(Some(Projection { weight: weight.view()?, bias }))
     }
 }
 
@@ -95,11 +83,8 @@ pub(crate) fn read_bias<'a>(
     options: &SelectionOptions,
     labels: &mut Labels,
 ) -> Result<Option<Cow<'a, [f32]>>, Failure> {
-    let wanted = Wanted {
-        default: "bias",
-        named: options.bias_tensor.as_deref(),
-        option: "--bias-tensor",
-    };
+    let wanted =
+        Wanted { default: "bias", named: options.bias_tensor.as_deref(), option: "--bias-tensor" };
     match file.optional(&wanted)? {
         None => Ok(None),
         Some(bias) => {
@@ -158,7 +143,5 @@ pub(crate) fn plan_config(
         }
         builder = builder.expert_window(window.clone());
     }
-    builder
-        .build()
-        .map_err(|error| Failure::library(error, &[]))
+    builder.build().map_err(|error| Failure::library(error, &[]))
 }

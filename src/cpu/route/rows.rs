@@ -9,8 +9,8 @@ use crate::cpu::score::metric::{
 use crate::cpu::score::order::ChunkOrder;
 use crate::cpu::score::product::Operand;
 use crate::cpu::score::tile::TokenRows;
-use crate::simd::Lanes;
 use crate::element::Element;
+use crate::simd::Lanes;
 use crate::view::{FloatMatrixRef, each};
 
 /// One token's outputs.
@@ -81,12 +81,7 @@ impl Job<'_> {
 
     /// Products of a projection become rows of f32, plus its bias.
     #[inline(always)]
-    pub(super) fn project_row<L: Lanes>(
-        &self,
-        products: Products<'_>,
-        row: usize,
-        to: &mut [f32],
-    ) {
+    pub(super) fn project_row<L: Lanes>(&self, products: Products<'_>, row: usize, to: &mut [f32]) {
         let width = panel_width::<L>();
         for (panel, to) in to.chunks_mut(width).enumerate() {
             let products = &products.words[panel * products.panel_stride + row * width..];

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::order::{BLOCK, Step};
+use super::pack::ExpertRows;
 use crate::simd::Lanes;
 
 /// Columns of experts that are asked for ahead of their use: panels come from beyond the first-level
@@ -13,13 +14,26 @@ pub(crate) const fn panel_width<L: Lanes>() -> usize {
     2 * L::COUNT
 }
 
+/// One block of a panel of experts.
+#[derive(Clone, Copy)]
+pub(crate) enum Experts<'a> {
+    /// Transposed: `[depth][panel width]`.
+    Panel(&'a [f32]),
+    /// Transposed in registers, which is worth it for few tokens.
+    Rows(ExpertRows<'a>),
+}
+
+/// Up to this many token rows, the registers also hold what transposes experts.
+pub(crate) const fn direct_rows<L: Lanes>() -> usize {
+    L::ROWS / 3
+}
+
 /// One block of a product: `rows` x `depth` times `depth` x panel.
 pub(crate) struct BlockProduct<'a> {
     /// `[groups][BLOCK][group rows]`, see [`PackGroup`](super::tile::PackGroup).
     pub(crate) tokens: &'a [f32],
     pub(crate) rows: usize,
-    /// `[depth][panel width]`.
-    pub(crate) panel: &'a [f32],
+    pub(crate) experts: Experts<'a>,
     pub(crate) depth: usize,
     pub(crate) step: Step,
     /// `[levels][level_stride]`, each level `[rows][panel width]`.
@@ -41,7 +55,12 @@ impl BlockProduct<'_> {
         assert!(self.rows > 0 && self.depth <= BLOCK);
         let groups = self.rows.div_ceil(L::ROWS);
         assert!(self.tokens.len() >= groups * BLOCK * L::ROWS);
-        assert!(self.panel.len() >= self.depth * panel_width::<L>());
+        match self.experts {
+            Experts::Panel(panel) => assert!(panel.len() >= self.depth * panel_width::<L>()),
+            Experts::Rows(rows) => {
+                assert!(rows.depth() >= self.depth && self.depth.is_multiple_of(4))
+            }
+        }
         assert!(self.out.len() >= size && self.level_stride >= size);
         assert!(levels == 0 || self.levels.len() >= (levels - 1) * self.level_stride + size);
     }
@@ -91,19 +110,28 @@ impl BlockProduct<'_> {
             }
             let group = row / L::ROWS * BLOCK * L::ROWS;
             let mut tokens = self.tokens.as_ptr().add(group + row % L::ROWS);
-            let mut panel = self.panel.as_ptr();
-            for _ in 0..self.depth {
-                let ahead = panel.wrapping_add(PREFETCH * width);
-                L::prefetch(ahead);
-                L::prefetch(ahead.wrapping_add(L::COUNT));
-                let experts = [L::load(panel), L::load(panel.add(L::COUNT))];
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    let token = L::splat(*tokens.add(r));
-                    sum[0] = token.mul_add(experts[0], sum[0]);
-                    sum[1] = token.mul_add(experts[1], sum[1]);
+            match self.experts {
+                Experts::Panel(panel) => {
+                    let mut panel = panel.as_ptr();
+                    for _ in 0..self.depth {
+                        let ahead = panel.wrapping_add(PREFETCH * width);
+                        L::prefetch(ahead);
+                        L::prefetch(ahead.wrapping_add(L::COUNT));
+                        let experts = [L::load(panel), L::load(panel.add(L::COUNT))];
+                        multiply(&mut sums, tokens, experts);
+                        panel = panel.wrapping_add(width);
+                        tokens = tokens.wrapping_add(L::ROWS);
+                    }
                 }
-                panel = panel.wrapping_add(width);
-                tokens = tokens.wrapping_add(L::ROWS);
+                Experts::Rows(rows) => {
+                    for k in (0..self.depth).step_by(4) {
+                        let [low, high] = [rows.columns::<L>(0, k), rows.columns::<L>(1, k)];
+                        for (low, high) in low.into_iter().zip(high) {
+                            multiply(&mut sums, tokens, [low, high]);
+                            tokens = tokens.wrapping_add(L::ROWS);
+                        }
+                    }
+                }
             }
             let mut add = self.step.add;
             while add != 0 {
@@ -126,5 +154,24 @@ impl BlockProduct<'_> {
             }
         }
         R
+    }
+}
+
+/// One column: R tokens times two vectors of experts. A function, not a closure, so that it is sure
+/// to be compiled with the instructions of `L`.
+///
+/// # Safety
+/// `tokens` is readable for R floats.
+#[inline(always)]
+unsafe fn multiply<L: Lanes, const R: usize>(
+    sums: &mut [[L; 2]; R],
+    tokens: *const f32,
+    experts: [L; 2],
+) {
+    for (r, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: r < R.
+        let token = L::splat(unsafe { *tokens.add(r) });
+        sum[0] = token.mul_add(experts[0], sum[0]);
+        sum[1] = token.mul_add(experts[1], sum[1]);
     }
 }

@@ -1,12 +1,15 @@
 //! From the caller's rows to the layouts of the kernels.
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use half::slice::HalfFloatSliceExt;
 
 use super::kernel::panel_width;
 use super::order::BLOCK;
-use crate::simd::Lanes;
 use crate::element::Element;
+use crate::simd::Lanes;
 use crate::view::FloatMatrixRef;
 
 /// Columns up to a multiple of 4, the unit of [`Lanes::load_columns`]: what is beyond a row is 0.
@@ -19,7 +22,7 @@ pub(crate) fn padded(columns: usize) -> usize {
 pub(super) fn widen(
     from: FloatMatrixRef<'_>,
     row: usize,
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     scale: f32,
     to: &mut [f32],
 ) {
@@ -42,50 +45,80 @@ pub(super) fn widen(
 /// Distance of widened rows: not a power of two, so that they do not compete for the same cache sets.
 pub(super) const STAGING_STRIDE: usize = BLOCK + 16;
 
-/// Transposes `columns` (at most a block) of the experts from `first` on into a panel
-/// `[padded columns][panel width]`. Experts beyond the last are 0. `scales` holds a power of two
-/// for each expert, or nothing.
-#[inline(always)]
-pub(crate) fn pack_panel<L: Lanes>(
-    from: FloatMatrixRef<'_>,
-    scales: &[f32],
-    first: usize,
-    columns: std::ops::Range<usize>,
-    staging: &mut [f32],
-    panel: &mut [f32],
-) {
-    let width = panel_width::<L>();
-    let depth = padded(columns.len());
-    assert!(depth <= BLOCK && staging.len() >= width * STAGING_STRIDE);
-    assert!(panel.len() >= depth * width);
-    let rows = width.min(from.rows() - first);
-    let (source, stride) = match from {
-        // Transposed in place: nothing to widen, scale or pad.
-        FloatMatrixRef::F32(view) if rows == width && depth == columns.len() && scales.is_empty() => {
-            (view.row(first)[columns.start..].as_ptr(), view.row_stride())
-        }
-        _ => {
-            for (row, to) in staging.chunks_exact_mut(STAGING_STRIDE).take(width).enumerate() {
-                if row < rows {
-                    let scale = scales.get(first + row).copied().unwrap_or(1.0);
-                    widen(from, first + row, columns.clone(), scale, &mut to[..depth]);
-                } else {
-                    to[..depth].fill(0.0);
-                }
+/// Some columns of a panel's experts, in f32: as many rows as a panel is wide, `depth` floats each.
+#[derive(Clone, Copy)]
+pub(crate) struct ExpertRows<'a> {
+    ptr: *const f32,
+    stride: usize,
+    depth: usize,
+    memory: PhantomData<&'a [f32]>,
+}
+
+impl<'a> ExpertRows<'a> {
+    /// `columns` (at most a block) of the experts from `first` on, each times the power of two in
+    /// `scales`, if that is not empty. They stay where they are if they can; otherwise they are
+    /// widened into `staging`. Experts beyond the last are 0.
+    #[inline(always)]
+    pub(crate) fn new<L: Lanes>(
+        from: FloatMatrixRef<'a>,
+        scales: &[f32],
+        first: usize,
+        columns: Range<usize>,
+        staging: &'a mut [f32],
+    ) -> Self {
+        let width = panel_width::<L>();
+        let depth = padded(columns.len());
+        assert!(depth <= BLOCK && staging.len() >= width * STAGING_STRIDE);
+        let rows = width.min(from.rows() - first);
+        let (ptr, stride) = match from {
+            FloatMatrixRef::F32(view)
+                if rows == width && depth == columns.len() && scales.is_empty() =>
+            {
+                (view.row(first)[columns.start..].as_ptr(), view.row_stride())
             }
-            (staging.as_ptr(), STAGING_STRIDE)
+            _ => {
+                for (row, to) in staging.chunks_exact_mut(STAGING_STRIDE).take(width).enumerate() {
+                    if row < rows {
+                        let scale = scales.get(first + row).copied().unwrap_or(1.0);
+                        widen(from, first + row, columns.clone(), scale, &mut to[..depth]);
+                    } else {
+                        to[..depth].fill(0.0);
+                    }
+                }
+                (staging.as_ptr(), STAGING_STRIDE)
+            }
+        };
+        Self { ptr, stride, depth, memory: PhantomData }
+    }
+
+    pub(super) fn depth(self) -> usize {
+        self.depth
+    }
+
+    /// Columns `k .. k + 4` of the first (0) or second (1) vector of experts.
+    ///
+    /// # Safety
+    /// `k + 4 <= depth`, and `L` is that of [`new`](Self::new).
+    #[inline(always)]
+    pub(super) unsafe fn columns<L: Lanes>(self, half: usize, k: usize) -> [L; 4] {
+        // SAFETY: `new` found 2 * COUNT rows of `depth` floats, `stride` apart.
+        unsafe {
+            L::load_columns(self.ptr.wrapping_add(half * L::COUNT * self.stride + k), self.stride)
         }
-    };
-    for half in 0..2 {
-        for k in (0..depth).step_by(4) {
-            // SAFETY: `source` has `width` rows of `depth` floats each, `stride` apart: the view's
-            // rows first..first + width in the one case, the staging memory in the other. The
-            // panel was asserted to hold depth * width floats.
-            unsafe {
-                let from = source.wrapping_add(half * L::COUNT * stride + k);
-                let columns = L::load_columns(from, stride);
-                for (j, column) in columns.into_iter().enumerate() {
-                    column.store(panel.as_mut_ptr().add((k + j) * width + half * L::COUNT));
+    }
+
+    /// Transposes into `panel`: `[depth][panel width]`.
+    #[inline(always)]
+    pub(crate) fn transpose<L: Lanes>(self, panel: &mut [f32]) {
+        let width = panel_width::<L>();
+        assert!(panel.len() >= self.depth * width && self.depth.is_multiple_of(4));
+        for half in 0..2 {
+            for k in (0..self.depth).step_by(4) {
+                // SAFETY: k + 4 <= depth; the panel was asserted to hold depth * width floats.
+                unsafe {
+                    for (j, column) in self.columns::<L>(half, k).into_iter().enumerate() {
+                        column.store(panel.as_mut_ptr().add((k + j) * width + half * L::COUNT));
+                    }
                 }
             }
         }

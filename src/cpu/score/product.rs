@@ -1,8 +1,8 @@
 //! Whole products: a tile of tokens, or one panel of experts, over all of D.
 
-use super::kernel::{BlockProduct, panel_width};
+use super::kernel::{BlockProduct, Experts, direct_rows, panel_width};
 use super::order::{BLOCK, ChunkOrder};
-use super::pack::{STAGING_STRIDE, pack_panel, padded};
+use super::pack::{ExpertRows, STAGING_STRIDE, padded};
 use super::tile::{PackGroup, Squares, TokenRows};
 use crate::cpu::scratch::{Scratch, Workers};
 use crate::simd::{Lanes, Level, Task};
@@ -52,8 +52,28 @@ impl Operand<'_> {
             return &packed[start..start + depth * width];
         }
         let first = panel * width;
-        pack_panel::<L>(self.view, self.scales, first, columns, buffers.staging, buffers.panel);
+        let rows = ExpertRows::new::<L>(self.view, self.scales, first, columns, buffers.staging);
+        rows.transpose::<L>(buffers.panel);
         &buffers.panel[..depth * width]
+    }
+
+    /// The same block, as it is best read for `rows` tokens.
+    #[inline(always)]
+    fn experts<'s, L: Lanes>(
+        &'s self,
+        rows: usize,
+        panel: usize,
+        block: usize,
+        buffers: &'s mut PanelBuffers<'_>,
+    ) -> Experts<'s> {
+        // f32 rows come straight from memory: the pass that transposes them hides its latency.
+        let from_memory = matches!(self.view, FloatMatrixRef::F32(_));
+        if self.packed.is_some() || from_memory || rows > direct_rows::<L>() {
+            return Experts::Panel(self.panel::<L>(panel, block, buffers));
+        }
+        let (first, columns) = (panel * panel_width::<L>(), block_columns(block, self.width()));
+        let staging = &mut *buffers.staging;
+        Experts::Rows(ExpertRows::new::<L>(self.view, self.scales, first, columns, staging))
     }
 }
 
@@ -152,7 +172,10 @@ impl<'a> PanelBuffers<'a> {
 
 impl<'a> Squares<'a> {
     pub(crate) fn take(scratch: &mut Scratch<'a>, size: ProductSize, rows: usize) -> Self {
-        Self { levels: scratch.floats(size.square_words(rows)), out: scratch.floats(size.square_rows(rows)) }
+        Self {
+            levels: scratch.floats(size.square_words(rows)),
+            out: scratch.floats(size.square_rows(rows)),
+        }
     }
 }
 
@@ -253,7 +276,7 @@ pub(crate) fn tile_product<L: Lanes>(
                 BlockProduct {
                     tokens: tile,
                     rows: tokens.rows,
-                    panel: operand.panel::<L>(panel, block, &mut buffers.panel),
+                    experts: operand.experts::<L>(tokens.rows, panel, block, &mut buffers.panel),
                     depth: padded(block_columns(block, operand.width()).len()),
                     step: operand.order.step(block, blocks),
                     levels: &mut buffers.levels[panel * panel_levels..],
@@ -317,7 +340,7 @@ impl Task for PanelProduct<'_, '_> {
             BlockProduct {
                 tokens,
                 rows: self.rows,
-                panel: self.operand.panel::<L>(self.panel, block, self.buffers),
+                experts: self.operand.experts::<L>(self.rows, self.panel, block, self.buffers),
                 depth: padded(block_columns(block, self.operand.width()).len()),
                 step: self.operand.order.step(block, blocks),
                 levels: self.levels,
@@ -348,7 +371,8 @@ impl Task for PackBlock<'_, '_> {
         let columns = block_columns(self.block, view.cols());
         let panel_words = padded(columns.len()) * width;
         for (panel, to) in self.to.chunks_exact_mut(panel_words).enumerate() {
-            pack_panel::<L>(view, scales, panel * width, columns.clone(), self.staging, to);
+            let (first, columns) = (panel * width, columns.clone());
+            ExpertRows::new::<L>(view, scales, first, columns, self.staging).transpose::<L>(to);
         }
     }
 }

@@ -101,10 +101,8 @@ impl PackGroup<'_, '_, '_> {
                 // hold `depth` columns of ROWS floats and a vector behind. Where a vector is longer
                 // than a column, its end is overwritten by the next column's store.
                 unsafe {
-                    let columns = L::load_columns(
-                        source.wrapping_add(v * L::COUNT * stride + k),
-                        stride,
-                    );
+                    let columns =
+                        L::load_columns(source.wrapping_add(v * L::COUNT * stride + k), stride);
                     for (j, column) in columns.into_iter().enumerate() {
                         column.store(block.as_mut_ptr().add((k + j) * L::ROWS + v * L::COUNT));
                         *sum = column.mul_add(column, *sum);

@@ -13,40 +13,20 @@ use crate::names::ScoreName;
 #[derive(Debug, Args)]
 pub(crate) struct RouteCommand {
     /// Token file: `tokens` [T, D] F32, F16 or BF16, or the file's only tensor.
-    #[arg(
-        long,
-        value_name = "F",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "F", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) tokens: Option<PathBuf>,
     /// Router file: `experts` [E, D], optional `bias` [E], `projection` [R, D] and
     /// `projection_bias` [R].
-    #[arg(
-        long,
-        value_name = "F",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "F", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) router: Option<PathBuf>,
     /// Name of the tensor to take for `tokens`.
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "NAME", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) tokens_tensor: Option<String>,
     /// Name of the tensor to take for `experts`.
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "NAME", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) experts_tensor: Option<String>,
     /// Name of the tensor to take for `projection`.
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "NAME", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) projection_tensor: Option<String>,
     /// Score function: linear, cosine, perturbed-cosine or laplace [default: perturbed-cosine].
     #[arg(long, value_name = "NAME", value_parser = values::score, help_heading = "Score")]
@@ -77,11 +57,7 @@ pub(crate) struct RouteCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SelectCommand {
     /// Logit file: `logits` [T, E] F32, F16 or BF16, optional `bias` [E].
-    #[arg(
-        long,
-        value_name = "F",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "F", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) logits: PathBuf,
     #[command(flatten)]
     pub(crate) selection: SelectionOptions,
@@ -94,11 +70,7 @@ pub(crate) struct SelectCommand {
 #[derive(Debug, Args)]
 pub(crate) struct PlanCommand {
     /// Id file: `expert_ids` I32 [T, K], optional `expert_weights` F32 [T, K].
-    #[arg(
-        long,
-        value_name = "F",
-        help_heading = "Input (safetensors, or .npy in C order)"
-    )]
+    #[arg(long, value_name = "F", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) ids: PathBuf,
     /// Number of experts.
     #[arg(long, value_name = "E", value_parser = values::experts, allow_hyphen_values = true,

@@ -38,11 +38,7 @@ pub(super) fn explain(error: &Error, cli: &clap::Command) -> Failure {
             Failure::usage("command", commands(cli), "none")
         }
         ErrorKind::InvalidUtf8 => Failure::usage(subject, "UTF-8 text", "other bytes"),
-        _ => Failure::usage(
-            subject,
-            "a valid command line",
-            format_args!("\"{}\"", first(error)),
-        ),
+        _ => Failure::usage(subject, "a valid command line", format_args!("\"{}\"", first(error))),
     }
 }
 

@@ -7,37 +7,12 @@ use crate::error::Failure;
 use crate::names::{SCORES, ScoreName};
 
 pub(super) fn route(command: &RouteCommand) -> Result<(), Failure> {
-    together(
-        "--tokens",
-        command.tokens.is_some(),
-        "--router",
-        command.router.is_some(),
-    )?;
+    together("--tokens", command.tokens.is_some(), "--router", command.router.is_some())?;
     let files = command.tokens.is_some();
-    needs(
-        "--tokens-tensor",
-        command.tokens_tensor.is_some(),
-        "--tokens",
-        files,
-    )?;
-    needs(
-        "--experts-tensor",
-        command.experts_tensor.is_some(),
-        "--router",
-        files,
-    )?;
-    needs(
-        "--projection-tensor",
-        command.projection_tensor.is_some(),
-        "--router",
-        files,
-    )?;
-    needs(
-        "--bias-tensor",
-        command.selection.bias_tensor.is_some(),
-        "--router",
-        files,
-    )?;
+    needs("--tokens-tensor", command.tokens_tensor.is_some(), "--tokens", files)?;
+    needs("--experts-tensor", command.experts_tensor.is_some(), "--router", files)?;
+    needs("--projection-tensor", command.projection_tensor.is_some(), "--router", files)?;
+    needs("--bias-tensor", command.selection.bias_tensor.is_some(), "--router", files)?;
     taus(command)?;
     selection(&command.selection)?;
     plan_options(&command.plan)?;
@@ -66,66 +41,37 @@ fn taus(command: &RouteCommand) -> Result<(), Failure> {
     if score == ScoreName::PerturbedCosine {
         return Ok(());
     }
-    let taus = [
-        ("--tau-token", command.tau_token),
-        ("--tau-expert", command.tau_expert),
-    ];
+    let taus = [("--tau-token", command.tau_token), ("--tau-expert", command.tau_expert)];
     match taus.iter().find(|(_, tau)| tau.is_some()) {
         Some((option, _)) => {
             let found = format!("--score {}", SCORES.name(score).unwrap_or_default());
-            Err(Failure::usage(
-                option,
-                "--score perturbed-cosine beside it",
-                found,
-            ))
+            Err(Failure::usage(option, "--score perturbed-cosine beside it", found))
         }
         None => Ok(()),
     }
 }
 
 fn selection(options: &SelectionOptions) -> Result<(), Failure> {
-    together(
-        "--groups",
-        options.groups.is_some(),
-        "--top-groups",
-        options.top_groups.is_some(),
-    )?;
+    together("--groups", options.groups.is_some(), "--top-groups", options.top_groups.is_some())?;
     let grouped = options.groups.is_some();
-    needs(
-        "--group-score",
-        options.group_score.is_some(),
-        "--groups",
-        grouped,
-    )?;
+    needs("--group-score", options.group_score.is_some(), "--groups", grouped)?;
     match (options.groups, options.top_groups) {
         (Some(groups), Some(top)) if top > groups => {
             let expected = format!("at most --groups {groups}");
-            Err(Failure::usage(
-                "--top-groups",
-                expected,
-                format_args!("\"{top}\""),
-            ))
+            Err(Failure::usage("--top-groups", expected, format_args!("\"{top}\"")))
         }
         _ => Ok(()),
     }
 }
 
 fn plan_options(options: &PlanOptions) -> Result<(), Failure> {
-    let capacities = (
-        options.capacity.is_some(),
-        options.capacity_factor.is_some(),
-    );
+    let capacities = (options.capacity.is_some(), options.capacity_factor.is_some());
     if capacities == (true, true) {
         let expected = "at most one of --capacity and --capacity-factor";
         return Err(Failure::usage("--capacity-factor", expected, "both"));
     }
     let limited = capacities.0 || capacities.1;
-    needs(
-        "--drop",
-        options.drop.is_some(),
-        "--capacity or --capacity-factor",
-        limited,
-    )
+    needs("--drop", options.drop.is_some(), "--capacity or --capacity-factor", limited)
 }
 
 fn scores(scores: bool, output: &OutputOptions) -> Result<(), Failure> {
@@ -134,11 +80,7 @@ fn scores(scores: bool, output: &OutputOptions) -> Result<(), Failure> {
 
 fn needs(option: &str, given: bool, other: &str, other_given: bool) -> Result<(), Failure> {
     if given && !other_given {
-        return Err(Failure::usage(
-            option,
-            format_args!("{other} beside it"),
-            "none",
-        ));
+        return Err(Failure::usage(option, format_args!("{other} beside it"), "none"));
     }
     Ok(())
 }

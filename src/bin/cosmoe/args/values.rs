@@ -23,10 +23,9 @@ fn integer(text: &str, min: u64, max: u64) -> Result<u64, String> {
 fn count(text: &str, min: usize) -> Result<usize, String> {
     match text.parse() {
         Ok(value) if value >= min => Ok(value),
-        Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => refuse(
-            format_args!("an integer from {min} to {}", usize::MAX),
-            text,
-        ),
+        Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => {
+            refuse(format_args!("an integer from {min} to {}", usize::MAX), text)
+        }
         _ => refuse(format_args!("an integer of at least {min}"), text),
     }
 }
@@ -78,9 +77,7 @@ pub(super) fn capacity_factor(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn expert_window(text: &str) -> Result<Range<usize>, String> {
-    let ends = text
-        .split_once(':')
-        .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let ends = text.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     match ends {
         Some((start, end)) if start <= end => Ok(start..end),
         _ => refuse("A:B, two integers with A <= B", text),

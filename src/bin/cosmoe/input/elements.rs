@@ -20,12 +20,7 @@ pub(crate) struct Tensor<'a> {
 
 impl<'a> Tensor<'a> {
     pub(super) fn new(label: String, dtype: Dtype, shape: &'a [usize], data: &'a [u8]) -> Self {
-        Self {
-            label,
-            dtype,
-            shape,
-            data,
-        }
+        Self { label, dtype, shape, data }
     }
 
     pub(crate) fn label(&self) -> &str {
@@ -41,11 +36,7 @@ impl<'a> Tensor<'a> {
             [rows, cols] => Ok((rows, cols)),
             _ => {
                 let expected = format!("shape {names}");
-                Err(Failure::input(
-                    &self.label,
-                    expected,
-                    format_args!("{:?}", self.shape),
-                ))
+                Err(Failure::input(&self.label, expected, format_args!("{:?}", self.shape)))
             }
         }
     }
@@ -59,12 +50,7 @@ impl<'a> Tensor<'a> {
             _ => return Err(self.dtype_error("F32, F16 or BF16")),
         };
         let (rows, cols) = self.matrix_shape(names)?;
-        Ok(FloatRows {
-            dtype,
-            rows,
-            cols,
-            data: self.data,
-        })
+        Ok(FloatRows { dtype, rows, cols, data: self.data })
     }
 
     /// A vector of F32.
@@ -76,11 +62,7 @@ impl<'a> Tensor<'a> {
             [_] => Ok(elements(self.data)),
             _ => {
                 let expected = format!("shape {names}");
-                Err(Failure::input(
-                    &self.label,
-                    expected,
-                    format_args!("{:?}", self.shape),
-                ))
+                Err(Failure::input(&self.label, expected, format_args!("{:?}", self.shape)))
             }
         }
     }
@@ -92,11 +74,7 @@ impl<'a> Tensor<'a> {
         }
         if *self.shape != [shape.0, shape.1] {
             let expected = format!("shape [{}, {}]", shape.0, shape.1);
-            return Err(Failure::input(
-                &self.label,
-                expected,
-                format_args!("{:?}", self.shape),
-            ));
+            return Err(Failure::input(&self.label, expected, format_args!("{:?}", self.shape)));
         }
         Ok(elements(self.data))
     }
@@ -165,11 +143,7 @@ impl<'a> FloatRows<'a> {
             DType::F16 => Values::F16(elements(data)),
             _ => Values::F32(elements(data)),
         };
-        Floats {
-            values,
-            rows,
-            cols: self.cols,
-        }
+        Floats { values, rows, cols: self.cols }
     }
 }
 

@@ -21,11 +21,7 @@ impl Bytes {
         // Asked before opening: to open a pipe would wait for its writer.
         let metadata = fs::metadata(path).map_err(refuse)?;
         if !metadata.is_file() {
-            let found = if metadata.is_dir() {
-                "a directory"
-            } else {
-                "a device or pipe"
-            };
+            let found = if metadata.is_dir() { "a directory" } else { "a device or pipe" };
             return Err(Failure::input(name, "a regular file", found));
         }
         let file = File::open(path).map_err(refuse)?;

@@ -53,11 +53,7 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// A tensor that no option renames.
     pub(crate) fn fixed(default: &'a str) -> Self {
-        Self {
-            default,
-            named: None,
-            option: "",
-        }
+        Self { default, named: None, option: "" }
     }
 
     fn name(&self) -> &'a str {
@@ -83,16 +79,9 @@ impl TensorFile {
             Content::One(npy::parse(&bytes, &name)?)
         } else {
             let header = safetensors::parse(&bytes, &name)?;
-            Content::Named {
-                tensors: header.tensors,
-                metadata: header.metadata,
-            }
+            Content::Named { tensors: header.tensors, metadata: header.metadata }
         };
-        Ok(Self {
-            name,
-            bytes,
-            content,
-        })
+        Ok(Self { name, bytes, content })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -158,12 +147,7 @@ impl TensorFile {
             Some(name) => format!("{}: tensor \"{name}\"", self.name),
             None => self.name.clone(),
         };
-        Tensor::new(
-            label,
-            info.dtype,
-            &info.shape,
-            &self.bytes[info.data.clone()],
-        )
+        Tensor::new(label, info.dtype, &info.shape, &self.bytes[info.data.clone()])
     }
 
     fn named_in_npy(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
@@ -171,11 +155,7 @@ impl TensorFile {
             None => Ok(()),
             Some(_) => {
                 let expected = format!("a safetensors file in {}", self.name);
-                Err(Failure::input(
-                    wanted.option,
-                    expected,
-                    "a .npy file, which names no tensor",
-                ))
+                Err(Failure::input(wanted.option, expected, "a .npy file, which names no tensor"))
             }
         }
     }

@@ -18,11 +18,7 @@ pub(super) fn parse(bytes: &[u8], name: &str) -> Result<TensorInfo, Failure> {
     let text = header_text(bytes)
         .ok_or_else(|| Failure::input(name, "a .npy header", "one that is cut off or too long"))?;
     if !is_harmless(&bytes[text.clone()]) {
-        return Err(Failure::input(
-            name,
-            "a .npy header of one array",
-            "something else",
-        ));
+        return Err(Failure::input(name, "a .npy header of one array", "something else"));
     }
     let header = NpyHeader::from_reader(&bytes[..text.end])
         .map_err(|error| Failure::system(name, "a .npy header", &error))?;
@@ -36,31 +32,20 @@ pub(super) fn parse(bytes: &[u8], name: &str) -> Result<TensorInfo, Failure> {
         "<i4" => Dtype::I32,
         _ => return Err(Failure::input(name, "dtype <f4, <f2 or <i4", descr)),
     };
-    let shape: Option<Vec<usize>> = header
-        .shape()
-        .iter()
-        .map(|&extent| usize::try_from(extent).ok())
-        .collect();
+    let shape: Option<Vec<usize>> =
+        header.shape().iter().map(|&extent| usize::try_from(extent).ok()).collect();
     let sized = shape.and_then(|shape| {
-        let elements = shape
-            .iter()
-            .try_fold(1_usize, |n, &extent| n.checked_mul(extent))?;
+        let elements = shape.iter().try_fold(1_usize, |n, &extent| n.checked_mul(extent))?;
         Some((shape, elements.checked_mul(dtype.bitsize() / 8)?))
     });
     let found = bytes.len() - text.end;
     match sized {
-        Some((shape, size)) if size == found => Ok(TensorInfo {
-            dtype,
-            shape,
-            data: text.end..bytes.len(),
-        }),
+        Some((shape, size)) if size == found => {
+            Ok(TensorInfo { dtype, shape, data: text.end..bytes.len() })
+        }
         _ => {
             let expected = format!("the data of shape {:?}", header.shape());
-            Err(Failure::input(
-                name,
-                expected,
-                format_args!("{found} bytes"),
-            ))
+            Err(Failure::input(name, expected, format_args!("{found} bytes")))
         }
     }
 }

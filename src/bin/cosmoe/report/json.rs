@@ -18,19 +18,13 @@ pub(crate) fn json(
     device: &Device,
 ) -> String {
     let taus = match facts.score {
-        Some(Score::PerturbedCosine {
-            tau_token,
-            tau_expert,
-        }) => Some((tau_token, tau_expert)),
+        Some(Score::PerturbedCosine { tau_token, tau_expert }) => Some((tau_token, tau_expert)),
         _ => None,
     };
     let groups = facts.config.and_then(|config| config.groups());
     let limited = plan.capacity() != Capacity::Unlimited;
     let placement = facts.config.filter(|_| facts.bias == Some(true));
-    let scale = facts
-        .config
-        .filter(|_| facts.score.is_some())
-        .map(|config| config.scale());
+    let scale = facts.config.filter(|_| facts.score.is_some()).map(|config| config.scale());
     let pairs: [(&str, Value); 34] = [
         ("schema", SCHEMA.into()),
         ("command", facts.command.into()),
@@ -47,44 +41,19 @@ pub(crate) fn json(
         ("tau_token", taus.map(|(tau, _)| shortest(tau)).into()),
         ("tau_expert", taus.map(|(_, tau)| shortest(tau)).into()),
         ("scale", scale.map(shortest).into()),
-        (
-            "gate",
-            facts
-                .config
-                .and_then(|config| GATES.name(config.gate()))
-                .into(),
-        ),
+        ("gate", facts.config.and_then(|config| GATES.name(config.gate())).into()),
         ("bias", facts.bias.into()),
         (
             "bias_placement",
-            placement
-                .and_then(|config| BIAS_PLACEMENTS.name(config.bias_placement()))
-                .into(),
+            placement.and_then(|config| BIAS_PLACEMENTS.name(config.bias_placement())).into(),
         ),
-        (
-            "route_scale",
-            facts
-                .config
-                .map(|config| shortest(config.route_scale()))
-                .into(),
-        ),
+        ("route_scale", facts.config.map(|config| shortest(config.route_scale())).into()),
         ("groups", groups.map(|groups| groups.count()).into()),
         ("top_groups", groups.map(|groups| groups.top()).into()),
-        (
-            "group_score",
-            groups
-                .and_then(|groups| GROUP_SCORES.name(groups.score()))
-                .into(),
-        ),
+        ("group_score", groups.and_then(|groups| GROUP_SCORES.name(groups.score())).into()),
         ("align", plan.align().into()),
         ("capacity", dispatch.capacity.into()),
-        (
-            "drop",
-            limited
-                .then(|| DROP_POLICIES.name(plan.drop_policy()))
-                .flatten()
-                .into(),
-        ),
+        ("drop", limited.then(|| DROP_POLICIES.name(plan.drop_policy())).flatten().into()),
         ("rows", dispatch.rows().into()),
         ("padding", dispatch.padding().into()),
         ("dropped", dispatch.dropped.into()),
@@ -93,19 +62,11 @@ pub(crate) fn json(
         ("expert_counts", dispatch.counts.as_slice().into()),
         ("load_entropy", dispatch.load_entropy().into()),
         ("seconds", facts.seconds.unwrap_or(dispatch.seconds).into()),
-        (
-            "out",
-            facts
-                .out
-                .map(|path| path.to_string_lossy().into_owned())
-                .into(),
-        ),
+        ("out", facts.out.map(|path| path.to_string_lossy().into_owned()).into()),
     ];
     // By hand, because a map of the JSON crate would sort the keys.
-    let fields: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"))
-        .collect();
+    let fields: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}\n", fields.join(","))
 }
 

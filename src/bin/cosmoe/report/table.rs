@@ -50,11 +50,7 @@ fn title(facts: &Facts<'_>, plan: &PlanConfig) -> String {
     choices.extend(facts.score.and_then(score_name));
     choices.extend(facts.config.and_then(|config| GATES.name(config.gate())));
     if facts.bias == Some(true) {
-        choices.extend(
-            facts
-                .config
-                .and_then(|c| BIAS_PLACEMENTS.name(c.bias_placement())),
-        );
+        choices.extend(facts.config.and_then(|c| BIAS_PLACEMENTS.name(c.bias_placement())));
     }
     if !choices.is_empty() {
         title += &format!(" ({})", choices.join(", "));
@@ -94,9 +90,7 @@ fn experts(text: &mut String, facts: &Facts<'_>, dispatch: &Dispatch) {
         let bar = bar(count, most);
         let _ = write!(text, "  {share:>5.1}%");
         let typical = facts.typical.as_ref().and_then(|lists| lists.get(expert));
-        let words = typical
-            .map(|list| fit(list, WIDTH.saturating_sub(used)))
-            .unwrap_or_default();
+        let words = typical.map(|list| fit(list, WIDTH.saturating_sub(used))).unwrap_or_default();
         let gap = match words.is_empty() {
             true => 0,
             false => BAR - bar.chars().count(),
@@ -161,11 +155,8 @@ fn summary(
         dispatch.invalid,
         dispatch.masked(),
     ));
-    let mut rows = format!(
-        "rows         {}, {} of them padding",
-        dispatch.rows(),
-        dispatch.padding()
-    );
+    let mut rows =
+        format!("rows         {}, {} of them padding", dispatch.rows(), dispatch.padding());
     if plan.align() > 1 {
         rows += &format!(" to multiples of {}", plan.align());
     }
@@ -183,11 +174,7 @@ fn summary(
         ));
     }
     let seconds = facts.seconds.unwrap_or(dispatch.seconds);
-    lines.push(format!(
-        "time         {} on {}",
-        duration(seconds),
-        device.name
-    ));
+    lines.push(format!("time         {} on {}", duration(seconds), device.name));
     if let Some(out) = facts.out {
         lines.push(format!("written      {}", one_line(&out.to_string_lossy())));
     }

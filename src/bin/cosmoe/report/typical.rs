@@ -37,10 +37,7 @@ pub(crate) struct Typical<'a> {
 
 impl<'a> Typical<'a> {
     pub(crate) fn new(labels: &'a [String], experts: usize) -> Self {
-        Self {
-            labels,
-            best: vec![Vec::new(); experts],
-        }
+        Self { labels, best: vec![Vec::new(); experts] }
     }
 
     /// Takes in a slab of tokens from `first` on: their ids `[rows, top_k]`, their scores

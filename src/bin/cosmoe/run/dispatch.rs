@@ -51,9 +51,7 @@ impl Dispatch {
 
         let cpu = Cpu::new();
         let mut workspace = HostWorkspace::new();
-        let size = cpu
-            .plan_workspace(config, PlanShape { tokens, top_k })
-            .map_err(fail)?;
+        let size = cpu.plan_workspace(config, PlanShape { tokens, top_k }).map_err(fail)?;
         let out = PlanOut {
             expert_demand: VectorMut::new(&mut demand),
             expert_counts: VectorMut::new(&mut counts),
@@ -64,8 +62,7 @@ impl Dispatch {
             stats: VectorMut::new(&mut stats),
         };
         let start = Instant::now();
-        cpu.plan(config, PlanArgs { ids, weights }, out, workspace.lend(size))
-            .map_err(fail)?;
+        cpu.plan(config, PlanArgs { ids, weights }, out, workspace.lend(size)).map_err(fail)?;
         let seconds = start.elapsed().as_secs_f64();
 
         let rows = offsets.last().map_or(0, |&rows| size_of_count(rows));
@@ -110,10 +107,8 @@ impl Dispatch {
     pub(crate) fn load_entropy(&self) -> Option<f64> {
         let placed = self.placed() as f64;
         let shares = self.counts.iter().filter(|&&count| count > 0);
-        let entropy: f64 = shares
-            .map(|&count| f64::from(count) / placed)
-            .map(|share| -share * share.ln())
-            .sum();
+        let entropy: f64 =
+            shares.map(|&count| f64::from(count) / placed).map(|share| -share * share.ln()).sum();
         // One loaded expert gives -0.
         (placed > 0.0).then_some(entropy.abs())
     }
@@ -122,11 +117,7 @@ impl Dispatch {
         out.tensor("expert_counts", &[self.counts.len()], &self.counts)?;
         out.tensor("expert_demand", &[self.demand.len()], &self.demand)?;
         out.tensor("expert_offsets", &[self.offsets.len()], &self.offsets)?;
-        out.tensor(
-            "row_of_assignment",
-            &[self.assignments],
-            &self.row_of_assignment,
-        )?;
+        out.tensor("row_of_assignment", &[self.assignments], &self.row_of_assignment)?;
         out.tensor("assignment_of_row", &[self.rows()], &self.assignment_of_row)?;
         match &self.expert_of_block {
             Some(blocks) => out.tensor("expert_of_block", &[blocks.len()], blocks),

@@ -28,12 +28,7 @@ pub(super) fn finish<'a>(
     labels: &Labels,
 ) -> Result<Outcome, Failure> {
     let fail = |error| Failure::library(error, labels);
-    let &Assignments {
-        ids,
-        weights,
-        tokens,
-        top_k,
-    } = assignments;
+    let &Assignments { ids, weights, tokens, top_k } = assignments;
     let id_view = MatrixRef::new(ids, tokens, top_k).map_err(fail)?;
     let weight_view = match weights {
         Some(weights) => Some(MatrixRef::new(weights, tokens, top_k).map_err(fail)?),

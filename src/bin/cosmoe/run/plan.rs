@@ -36,25 +36,8 @@ pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
         None => None,
     };
 
-    let out = command
-        .output
-        .out
-        .as_deref()
-        .map(OutFile::create)
-        .transpose()?;
+    let out = command.output.out.as_deref().map(OutFile::create).transpose()?;
     let facts = Facts::new("plan", tokens, top_k);
-    let assignments = Assignments {
-        ids: &ids,
-        weights: weights.as_deref(),
-        tokens,
-        top_k,
-    };
-    finish(
-        &assignments,
-        &config,
-        facts,
-        out,
-        (&command.output, device),
-        &labels,
-    )
+    let assignments = Assignments { ids: &ids, weights: weights.as_deref(), tokens, top_k };
+    finish(&assignments, &config, facts, out, (&command.output, device), &labels)
 }

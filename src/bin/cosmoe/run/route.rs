@@ -45,10 +45,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     let plan = plan_config(experts, &command.plan)?;
     let (tokens, top_k) = (input.rows(), config.top_k());
     plan.max_rows(tokens, top_k).map_err(fail)?;
-    let real = command
-        .selection
-        .num_tokens
-        .map_or(tokens, |n| tokens.min(n as usize));
+    let real = command.selection.num_tokens.map_or(tokens, |n| tokens.min(n as usize));
 
     let mut job = Job::new(&config, &router, input, real).map_err(fail)?;
     // No rows: every check and nothing else, before memory and file are taken.
@@ -59,15 +56,8 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         true => None,
         false => read_labels(&token_file, tokens, &mut warnings),
     };
-    let mut typical = token_labels
-        .as_deref()
-        .map(|labels| Typical::new(labels, experts));
-    let mut out = command
-        .output
-        .out
-        .as_deref()
-        .map(OutFile::create)
-        .transpose()?;
+    let mut typical = token_labels.as_deref().map(|labels| Typical::new(labels, experts));
+    let mut out = command.output.out.as_deref().map(OutFile::create).transpose()?;
     let mut score_file = out.as_mut().filter(|_| command.scores);
     if let Some(out) = &mut score_file {
         out.begin::<f32>("scores", &[tokens, experts]);
@@ -78,11 +68,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     let mut weights = zeros(tokens * top_k, "expert_weights")?;
     let mut scores: Vec<f32> = Vec::new();
     let mut progress = Progress::new(tokens);
-    let score_bytes = if with_scores {
-        experts * size_of::<f32>()
-    } else {
-        0
-    };
+    let score_bytes = if with_scores { experts * size_of::<f32>() } else { 0 };
     for rows in slabs(&input, score_bytes) {
         if with_scores {
             scores.resize(rows.len() * experts, 0.0);
@@ -90,8 +76,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         let cells = rows.start * top_k..rows.end * top_k;
         let (ids, weights) = (&mut ids[cells.clone()], &mut weights[cells]);
         let slab_scores = with_scores.then_some(scores.as_mut_slice());
-        job.route(rows.clone(), ids, weights, slab_scores)
-            .map_err(fail)?;
+        job.route(rows.clone(), ids, weights, slab_scores).map_err(fail)?;
         if let Some(out) = &mut score_file {
             out.append(&scores)?;
         }
@@ -114,20 +99,8 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         warnings,
         ..Facts::new("route", tokens, top_k)
     };
-    let assignments = Assignments {
-        ids: &ids,
-        weights: Some(&weights),
-        tokens,
-        top_k,
-    };
-    finish(
-        &assignments,
-        &plan,
-        facts,
-        out,
-        (&command.output, device),
-        &labels,
-    )
+    let assignments = Assignments { ids: &ids, weights: Some(&weights), tokens, top_k };
+    finish(&assignments, &plan, facts, out, (&command.output, device), &labels)
 }
 
 fn open(command: &RouteCommand) -> Result<(TensorFile, TensorFile), Failure> {
@@ -161,25 +134,10 @@ impl<'a> Job<'a> {
         real: usize,
     ) -> cosmoe::Result<Self> {
         let cpu = Cpu::new();
-        let prepared = cpu.prepare(
-            config,
-            PrepareArgs {
-                experts: router.experts()?,
-            },
-        )?;
+        let prepared = cpu.prepare(config, PrepareArgs { experts: router.experts()? })?;
         let projection = router.projection()?;
         let (workspace, time) = (HostWorkspace::new(), Duration::ZERO);
-        Ok(Self {
-            cpu,
-            config,
-            router,
-            projection,
-            prepared,
-            input,
-            real,
-            workspace,
-            time,
-        })
+        Ok(Self { cpu, config, router, projection, prepared, input, real, workspace, time })
     }
 
     fn route(
@@ -216,12 +174,9 @@ impl<'a> Job<'a> {
             weights: MatrixMut::new(weights, tokens, top_k)?,
             scores,
         };
-        let workspace = self
-            .workspace
-            .lend(self.cpu.route_workspace(self.config, shape)?);
+        let workspace = self.workspace.lend(self.cpu.route_workspace(self.config, shape)?);
         let start = Instant::now();
-        self.cpu
-            .route(self.config, &self.prepared, args, out, workspace)?;
+        self.cpu.route(self.config, &self.prepared, args, out, workspace)?;
         self.time += start.elapsed();
         Ok(())
     }

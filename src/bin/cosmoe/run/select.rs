@@ -24,37 +24,26 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
     let tensor = file.main(&Wanted::fixed("logits"))?;
     let logits = tensor.float_rows("[T, E]")?;
     let mut labels = vec![
-        (
-            "num_experts",
-            format!("{}: number of columns", tensor.label()),
-        ),
+        ("num_experts", format!("{}: number of columns", tensor.label())),
         ("tokens * top_k", format!("{}: T * K", tensor.label())),
         ("grouped rows", "--align: rows of the plan".to_owned()),
     ];
     let bias = read_bias(&file, &command.selection, &mut labels)?;
     let fail = |error| Failure::library(error, &labels);
     let (tokens, experts) = (logits.rows(), logits.cols());
-    let config = selection_config(experts, &command.selection)
-        .build()
-        .map_err(fail)?;
+    let config = selection_config(experts, &command.selection).build().map_err(fail)?;
     let plan = plan_config(experts, &command.plan)?;
     let top_k = config.top_k();
     plan.max_rows(tokens, top_k).map_err(fail)?;
 
     let cpu = Cpu::new();
     let mut workspace = HostWorkspace::new();
-    let real = command
-        .selection
-        .num_tokens
-        .map_or(tokens, |n| tokens.min(n as usize));
+    let real = command.selection.num_tokens.map_or(tokens, |n| tokens.min(n as usize));
     let mut time = Duration::ZERO;
     let mut select = |rows: std::ops::Range<usize>, ids: &mut [i32], weights: &mut [f32]| {
         let slab = logits.slab(rows.start, rows.len());
         let num_tokens = [real_of(&rows, real)];
-        let shape = SelectShape {
-            tokens: rows.len(),
-            dtype: logits.dtype(),
-        };
+        let shape = SelectShape { tokens: rows.len(), dtype: logits.dtype() };
         let workspace = workspace.lend(cpu.select_workspace(&config, shape)?);
         let args = SelectArgs {
             logits: slab.view()?,
@@ -73,12 +62,7 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
 
     // No rows: every check and nothing else, before memory and file are taken.
     select(0..0, &mut [], &mut []).map_err(fail)?;
-    let out = command
-        .output
-        .out
-        .as_deref()
-        .map(OutFile::create)
-        .transpose()?;
+    let out = command.output.out.as_deref().map(OutFile::create).transpose()?;
     let mut ids = zeros(tokens * top_k, "expert_ids")?;
     let mut weights = zeros(tokens * top_k, "expert_weights")?;
     let mut progress = Progress::new(tokens);
@@ -98,18 +82,6 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
         seconds: Some(time.as_secs_f64()),
         ..Facts::new("select", tokens, top_k)
     };
-    let assignments = Assignments {
-        ids: &ids,
-        weights: Some(&weights),
-        tokens,
-        top_k,
-    };
-    finish(
-        &assignments,
-        &plan,
-        facts,
-        out,
-        (&command.output, device),
-        &labels,
-    )
+    let assignments = Assignments { ids: &ids, weights: Some(&weights), tokens, top_k };
+    finish(&assignments, &plan, facts, out, (&command.output, device), &labels)
 }

@@ -16,16 +16,10 @@ pub(super) fn slabs(
     input: &FloatRows<'_>,
     extra_row_bytes: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
-    let copied = if input.is_copied() {
-        input.row_bytes()
-    } else {
-        0
-    };
+    let copied = if input.is_copied() { input.row_bytes() } else { 0 };
     let widest = copied.max(extra_row_bytes).max(1);
     let (rows, step) = (input.rows(), (MAX_BYTES / widest).clamp(1, MAX_ROWS));
-    (0..rows)
-        .step_by(step)
-        .map(move |start| start..(start + step).min(rows))
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
 }
 
 /// The real tokens of a slab, where the first `real` of all are.
