@@ -53,7 +53,7 @@ macro_rules! scalars {
 }
 scalars!(f32, f16, bf16, i8, i16, i32, u8, u16, u32);
 
-/// The floating-point scalars: `f32`, [`f16`], [`bf16`].
+/// The floating-point scalars: `f32`, [`struct@f16`], [`bf16`].
 pub trait Element: Scalar {
     /// This type, as a value.
     const DTYPE: DType;
