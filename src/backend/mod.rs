@@ -28,7 +28,8 @@ pub(crate) mod sealed {
 /// every output is written. On `Err` nothing is written and the next valid call works.
 ///
 /// Errors come in one order on every backend: configuration, dtype, shape, stride, device, overlap
-/// of outputs with inputs or each other, workspace.
+/// of outputs with inputs or each other, workspace. Views overlap if the memory between their first
+/// and last elements does, gaps between rows included.
 pub trait Backend: sealed::Sealed + Sized {
     /// Where this backend's views point.
     type Space: Space;

@@ -3,31 +3,53 @@
 use crate::backend::{PlanArgs, PlanOut, stats};
 use crate::chain::rank;
 use crate::config::{DropPolicy, PlanConfig};
+use crate::view::MatrixRef;
 
 /// No row, no assignment, no expert.
 const NONE: i32 = -1;
 
-/// The expert of an id, if the plan serves it.
-enum Target {
-    Expert(usize),
-    Invalid,
-    Masked,
+/// The experts that get rows.
+#[derive(Clone, Copy)]
+struct Window {
+    start: u32,
+    len: u32,
 }
 
-fn target(id: i32, window: &std::ops::Range<usize>) -> Target {
-    match usize::try_from(id) {
-        Ok(expert) if window.contains(&expert) => Target::Expert(expert),
-        _ if id == NONE => Target::Masked,
-        _ => Target::Invalid,
+impl Window {
+    fn new(config: &PlanConfig) -> Self {
+        // Experts fit an i32.
+        let window = config.expert_window();
+        Self { start: window.start as u32, len: window.len() as u32 }
+    }
+
+    /// The expert of an id, if it is in the window: negative ids are large as u32.
+    #[inline]
+    fn expert(self, id: i32) -> Option<usize> {
+        let id = id as u32;
+        (id.wrapping_sub(self.start) < self.len).then_some(id as usize)
+    }
+}
+
+/// Calls `visit` with each assignment, ascending, and its id.
+#[inline]
+fn for_each(ids: MatrixRef<'_, i32>, mut visit: impl FnMut(usize, i32)) {
+    // Rows without columns hold nothing to look at, however many there are.
+    if ids.cols() == 0 {
+        return;
+    }
+    let ids = ids.flattened();
+    for row in 0..ids.rows() {
+        let first = row * ids.cols();
+        for (k, &id) in ids.row(row).iter().enumerate() {
+            visit(first + k, id);
+        }
     }
 }
 
 /// Arguments have been checked: all sums below fit an i32, as `max_rows` does.
 pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
-    let top_k = args.ids.cols();
-    // Rows without columns hold nothing to look at, however many there are.
-    let tokens = if top_k == 0 { 0 } else { args.ids.rows() };
-    let window = config.expert_window();
+    let (tokens, top_k) = (args.ids.rows(), args.ids.cols());
+    let window = Window::new(config);
     let capacity = config.resolve_capacity(tokens, top_k).unwrap_or(usize::MAX);
     let capacity = i32::try_from(capacity).unwrap_or(i32::MAX);
     let demand = out.expert_demand.into_slice();
@@ -38,15 +60,10 @@ pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
 
     demand.fill(0);
     let mut invalid = 0;
-    for token in 0..tokens {
-        for &id in args.ids.row(token) {
-            match target(id, &window) {
-                Target::Expert(expert) => demand[expert] += 1,
-                Target::Invalid => invalid += 1,
-                Target::Masked => {}
-            }
-        }
-    }
+    for_each(args.ids, |_, id| match window.expert(id) {
+        Some(expert) => demand[expert] += 1,
+        None => invalid += i32::from(id != NONE),
+    });
 
     let mut dropped = 0;
     let mut rows = 0;
@@ -58,20 +75,16 @@ pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
         rows += (kept as usize).next_multiple_of(config.align()) as i32;
     }
     offsets[demand.len()] = rows;
-    out.stats.into_slice().copy_from_slice(&{
-        let mut all = [0; stats::LEN];
-        all[stats::DROPPED] = dropped;
-        all[stats::INVALID] = invalid;
-        all
-    });
+    let stats = out.stats.into_slice();
+    stats[stats::DROPPED] = dropped;
+    stats[stats::INVALID] = invalid;
 
-    // row_of_assignment says who is out before it says where the others go.
-    const KEPT: i32 = 0;
-    row_of_assignment.fill(KEPT);
     let by_weight = config.drop_policy() == DropPolicy::Weight && dropped > 0;
-    if let Some(weights) = args.weights.filter(|_| by_weight) {
+    let weights = args.weights.filter(|_| by_weight);
+    if let Some(weights) = weights {
+        row_of_assignment.fill(KEPT);
         let weight = |a: i32| weights.row(a as usize / top_k)[a as usize % top_k];
-        let lists = list_by_expert(&args, &window, demand, counts, assignment_of_row);
+        let lists = list_by_expert(&args, window, demand, counts, assignment_of_row);
         for (list, &demand) in lists.zip(&*demand) {
             if demand > capacity {
                 // The capacity's best first: by weight, then by lower assignment.
@@ -79,28 +92,22 @@ pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
                 let split = capacity as usize;
                 list.select_nth_unstable_by_key(split, key);
                 for &a in &list[split..] {
-                    row_of_assignment[a as usize] = NONE;
+                    row_of_assignment[a as usize] = DROPPED;
                 }
             }
         }
     }
 
     assignment_of_row.fill(NONE);
-    counts.fill(0);
-    let mut assignment = 0;
-    for token in 0..tokens {
-        for &id in args.ids.row(token) {
-            let row = &mut row_of_assignment[assignment];
-            match target(id, &window) {
-                Target::Expert(expert) if *row == KEPT && counts[expert] < capacity => {
-                    *row = offsets[expert] + counts[expert];
-                    assignment_of_row[*row as usize] = assignment as i32;
-                    counts[expert] += 1;
-                }
-                _ => *row = NONE,
-            }
-            assignment += 1;
-        }
+    // Counts are next rows until all are given out.
+    counts.copy_from_slice(&offsets[..counts.len()]);
+    let rows = Rows { window, offsets, counts, row_of_assignment, assignment_of_row };
+    if dropped == 0 {
+        rows.assign(args.ids, |_, _, _| true);
+    } else if weights.is_some() {
+        rows.assign(args.ids, |_, _, mark| mark == KEPT);
+    } else {
+        rows.assign(args.ids, |next, first, _| next - first < capacity);
     }
 
     if let Some(blocks) = out.expert_of_block {
@@ -113,11 +120,48 @@ pub(super) fn plan(config: &PlanConfig, args: PlanArgs<'_>, out: PlanOut<'_>) {
     }
 }
 
+/// Marks in `row_of_assignment` until rows are given out.
+const KEPT: i32 = 0;
+const DROPPED: i32 = 1;
+
+/// Where rows are given out.
+struct Rows<'a> {
+    window: Window,
+    offsets: &'a [i32],
+    /// The next row of each expert; in the end, how many it got.
+    counts: &'a mut [i32],
+    row_of_assignment: &'a mut [i32],
+    assignment_of_row: &'a mut [i32],
+}
+
+impl Rows<'_> {
+    /// Gives each valid assignment, ascending, the next row of its expert, if `has_row` of that
+    /// row, the expert's first row and the assignment's mark.
+    #[inline]
+    fn assign(self, ids: MatrixRef<'_, i32>, has_row: impl Fn(i32, i32, i32) -> bool) {
+        let Self { window, offsets, counts, row_of_assignment, assignment_of_row } = self;
+        for_each(ids, |assignment, id| {
+            let entry = &mut row_of_assignment[assignment];
+            let mark = std::mem::replace(entry, NONE);
+            let Some(expert) = window.expert(id) else { return };
+            let next = counts[expert];
+            if has_row(next, offsets[expert], mark) {
+                *entry = next;
+                counts[expert] = next + 1;
+                assignment_of_row[next as usize] = assignment as i32;
+            }
+        });
+        for (count, first) in counts.iter_mut().zip(offsets) {
+            *count -= first;
+        }
+    }
+}
+
 /// Lists each expert's assignments, ascending, in `lists` (as long as all assignments at least).
 /// `cursors` holds one entry per expert.
 fn list_by_expert<'a>(
     args: &PlanArgs<'_>,
-    window: &std::ops::Range<usize>,
+    window: Window,
     demand: &'a [i32],
     cursors: &mut [i32],
     lists: &'a mut [i32],
@@ -127,16 +171,12 @@ fn list_by_expert<'a>(
         *cursor = start;
         start += demand;
     }
-    let mut assignment = 0;
-    for token in 0..args.ids.rows() {
-        for &id in args.ids.row(token) {
-            if let Target::Expert(expert) = target(id, window) {
-                lists[cursors[expert] as usize] = assignment;
-                cursors[expert] += 1;
-            }
-            assignment += 1;
+    for_each(args.ids, |assignment, id| {
+        if let Some(expert) = window.expert(id) {
+            lists[cursors[expert] as usize] = assignment as i32;
+            cursors[expert] += 1;
         }
-    }
+    });
     let mut rest = lists;
     demand.iter().map(move |&demand| {
         let (list, tail) = std::mem::take(&mut rest).split_at_mut(demand as usize);

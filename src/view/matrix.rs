@@ -215,6 +215,15 @@ impl<'a, T: Scalar> MatrixRef<'a, T, Host> {
         Ok(Self { ptr: data.as_ptr(), rows, cols, row_stride, memory: PhantomData })
     }
 
+    /// The same elements in the same order, as one row where there are no gaps.
+    pub(crate) fn flattened(self) -> Self {
+        if self.row_stride != self.cols || self.rows == 0 {
+            return self;
+        }
+        let cols = self.rows * self.cols;
+        Self { rows: 1, cols, row_stride: cols, ..self }
+    }
+
     /// Row `index`, which must be below [`rows`](Self::rows).
     #[must_use]
     #[inline]
