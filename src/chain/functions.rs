@@ -74,7 +74,7 @@ pub fn exp(x: f32) -> f32 {
     if x.is_nan() { x } else { value }
 }
 
-/// ln(1 + x) within 1.5 ulp; -infinity at -1, NaN below.
+/// ln(1 + x) within 1.6 ulp; -infinity at -1, NaN below.
 #[inline(always)]
 #[must_use]
 pub fn log1p(x: f32) -> f32 {
@@ -103,7 +103,7 @@ pub fn sigmoid(z: f32) -> f32 {
     flush(1.0 / (1.0 + exp(-z)))
 }
 
-/// sqrt(ln(1 + e^z)) within 2.5 ulp; 0 below 2^-126.
+/// sqrt(ln(1 + e^z)) within 1.4 ulp; 0 below 2^-126.
 #[inline(always)]
 #[must_use]
 pub fn sqrt_softplus(z: f32) -> f32 {

@@ -47,11 +47,11 @@ impl Cpu {
         Ok(Self { level: Level::new(simd)?, ..self })
     }
 
-    /// With at most `tasks` tasks at once (at least 1). More tasks than the pool has threads only
+    /// With at most `tasks` tasks at once, 1 to 65,536. More tasks than the pool has threads only
     /// cost workspace.
     #[must_use]
     pub fn with_tasks(self, tasks: usize) -> Self {
-        Self { tasks: tasks.max(1), ..self }
+        Self { tasks: tasks.clamp(1, 1 << 16), ..self }
     }
 
     /// The instruction set in use.

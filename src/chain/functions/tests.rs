@@ -34,9 +34,9 @@ macro_rules! functions {
 
 functions! {
     Exp, exp, 1.0, x => flushed(x.exp());
-    Log1p, log1p, 1.5, x => x.ln_1p();
+    Log1p, log1p, 1.6, x => x.ln_1p();
     Sigmoid, sigmoid, 2.5, z => flushed(1.0 / (1.0 + (-z).exp()));
-    SqrtSoftplus, sqrt_softplus, 2.5, z => {
+    SqrtSoftplus, sqrt_softplus, 1.4, z => {
         flushed(if z > 40.0 { z } else { z.exp().ln_1p() }.sqrt())
     };
 }

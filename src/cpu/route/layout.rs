@@ -22,6 +22,8 @@ const MAX_TILE_BYTES: usize = 12 << 20;
 const MAX_SLOTS_BYTES: usize = 28 << 20;
 /// Transposed experts and projection are kept whole up to this size, otherwise made per tile.
 const MAX_PACKED_BYTES: usize = 24 << 20;
+/// Panels are short work: more tasks than this only cost memory.
+const MAX_FEW_TASKS: usize = 64;
 /// Multiply-adds below which waking another thread costs more than it gains.
 const MIN_TASK_PRODUCTS: usize = 1 << 19;
 
@@ -72,18 +74,25 @@ impl Layout {
             slot_words: 0,
             max_words: 0,
         };
-        if shape.tokens <= FEW_TOKENS {
-            layout.few(cpu);
-            layout.max_words = layout.few_words();
-        } else {
-            layout.tokens = FEW_TOKENS;
-            layout.few(cpu);
-            let few_words = layout.few_words();
-            layout.tokens = shape.tokens;
-            layout.tiles(cpu);
-            layout.max_words = layout.tiles_words().max(few_words);
-        }
+        layout.split(cpu, shape.tokens);
         layout
+    }
+
+    /// Chooses between few tokens and tiles. The workspace must never be less for more tokens, so
+    /// that of tiles covers the largest few.
+    fn split(&mut self, cpu: Cpu, tokens: usize) {
+        self.tokens = FEW_TOKENS;
+        self.few(cpu);
+        let most_few_words = self.few_words();
+        let few_fit = most_few_words * size_of::<f32>() <= MAX_SLOTS_BYTES;
+        self.tokens = tokens;
+        if few_fit && tokens <= FEW_TOKENS {
+            self.few(cpu);
+            self.max_words = self.few_words();
+        } else {
+            self.tiles(cpu);
+            self.max_words = self.tiles_words().max(if few_fit { most_few_words } else { 0 });
+        }
     }
 
     pub(in crate::cpu) fn workspace(&self) -> WorkspaceSize {
@@ -97,64 +106,61 @@ impl Layout {
     fn few(&mut self, cpu: Cpu) {
         self.mode = Mode::Few;
         self.packed = false;
-        let products: usize = self
-            .sizes()
-            .map(|size| self.tokens.max(1).saturating_mul(size.experts).saturating_mul(size.width))
-            .sum();
+        let work = |size: ProductSize| size.experts.saturating_mul(size.width);
+        let work = self.sizes().map(work).fold(0, usize::saturating_add);
+        let worth = self.tokens.saturating_mul(work) / MIN_TASK_PRODUCTS;
         let panels = self.sizes().map(ProductSize::panels).max().unwrap_or(1);
-        self.tasks = cpu.tasks.min(panels).min(products / MIN_TASK_PRODUCTS).max(1);
-        let product = self.sizes().map(|size| self.few_slot_words(size)).max().unwrap_or(0);
-        self.slot_words = product.max(self.row_words);
+        self.tasks = cpu.tasks.min(panels).min(worth).clamp(1, MAX_FEW_TASKS);
+        // One panel at a time, then one row at a time.
+        let product = self.sizes().map(|size| {
+            let levels = PanelProduct::level_words(size, self.tokens);
+            Scratch::words(&[levels]) + PanelBuffers::words(size)
+        });
+        self.slot_words = product.max().unwrap_or(0).max(self.row_words);
     }
 
-    /// One task's memory for one panel at a time.
-    fn few_slot_words(&self, size: ProductSize) -> usize {
-        let levels = PanelProduct::level_words(size, self.tokens);
-        Scratch::words(&[levels]) + PanelBuffers::words(size)
-    }
-
-    /// Every stage's memory, projected rows, and the tasks' memory.
+    /// Every stage's memory, and the tasks'.
     fn few_words(&self) -> usize {
-        let shared: usize = self
-            .sizes()
-            .map(|size| {
-                let projected = Scratch::words(&[self.tokens * size.experts]);
-                Stage::words(size, self.tokens) + projected
-            })
-            .sum();
-        shared + Workers::words(self.tasks, self.slot_words)
+        let stages: usize = self.sizes().map(|size| Stage::words(size, self.tokens)).sum();
+        stages + self.projected_words(self.tokens) + Workers::words(self.tasks, self.slot_words)
     }
 
     fn tiles(&mut self, cpu: Cpu) {
-        let kernel_rows = cpu.level.rows();
-        let row_bytes = self.tile_words(1) * size_of::<f32>();
-        let whole = |rows: usize| rows / kernel_rows * kernel_rows;
-        let most = match whole((CACHE_BYTES / row_bytes).min(MAX_TILE_ROWS)) {
-            0 => kernel_rows.min(MAX_TILE_BYTES / row_bytes).max(1),
-            rows => rows,
-        };
+        let most = self.most_tile_rows(cpu.level.rows());
         // Two tiles for every task even out the load.
-        let even = self.tokens.div_ceil(2 * cpu.tasks).next_multiple_of(kernel_rows);
+        let even = self.tokens.div_ceil(2 * cpu.tasks).next_multiple_of(cpu.level.rows());
         let rows = most.min(even);
         self.mode = Mode::Tiles { rows };
-        let packed: usize = self.sizes().map(ProductSize::packed_words).sum();
+        let packed = self.sizes().map(ProductSize::packed_words).fold(0, usize::saturating_add);
         self.packed = packed.saturating_mul(size_of::<f32>()) <= MAX_PACKED_BYTES;
         self.slot_words = self.tile_words(rows);
         let fit = MAX_SLOTS_BYTES / (self.tile_words(most) * size_of::<f32>());
-        let tasks = cpu.tasks.min(self.tokens.div_ceil(kernel_rows.min(most)));
+        let tasks = cpu.tasks.min(self.tokens.div_ceil(most.min(cpu.level.rows())));
         self.tasks = tasks.min(fit).max(1);
+    }
+
+    /// Whole groups of the kernel's rows that fit the cache; one group where none does, as long as
+    /// memory allows.
+    fn most_tile_rows(&self, group: usize) -> usize {
+        let fits = |rows: usize, bytes: usize| self.tile_words(rows) * size_of::<f32>() <= bytes;
+        let groups = (1..=MAX_TILE_ROWS / group).rev().map(|groups| groups * group);
+        let in_cache = groups.into_iter().find(|&rows| fits(rows, CACHE_BYTES));
+        let in_memory = || (1..=group).rev().find(|&rows| fits(rows, MAX_TILE_BYTES));
+        in_cache.or_else(in_memory).unwrap_or(1)
     }
 
     /// One task's memory for tiles of `rows` tokens.
     fn tile_words(&self, rows: usize) -> usize {
         let products: usize = self
             .sizes()
-            .map(|size| {
-                TileBuffers::words(size, rows)
-                    + Scratch::words(&[size.out_words(rows), rows * size.experts, rows])
-            })
+            .map(|size| TileBuffers::words(size, rows) + Scratch::words(&[size.out_words(rows)]))
             .sum();
-        products + Scratch::words(&[self.row_words])
+        products + self.projected_words(rows) + Scratch::words(&[rows, self.row_words])
+    }
+
+    /// Projected rows of `rows` tokens.
+    fn projected_words(&self, rows: usize) -> usize {
+        Scratch::words(&[self.projection.map_or(0, |size| rows * size.experts)])
     }
 
     fn tiles_words(&self) -> usize {

@@ -74,7 +74,9 @@ impl<'a> ExpertRows<'a> {
             FloatMatrixRef::F32(view)
                 if rows == width && depth == columns.len() && scales.is_empty() =>
             {
-                (view.row(first)[columns.start..].as_ptr(), view.row_stride())
+                // Not a row's pointer: what follows reads several rows.
+                let offset = first * view.row_stride() + columns.start;
+                (view.as_ptr().wrapping_add(offset), view.row_stride())
             }
             _ => {
                 for (row, to) in staging.chunks_exact_mut(STAGING_STRIDE).take(width).enumerate() {

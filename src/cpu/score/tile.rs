@@ -52,6 +52,10 @@ pub(crate) struct PackGroup<'a, 'b, 's> {
 impl PackGroup<'_, '_, '_> {
     #[inline(always)]
     pub(crate) fn run<L: Lanes>(self) {
+        const {
+            assert!(L::ROWS <= L::COUNT || L::ROWS.is_multiple_of(L::COUNT));
+            assert!(vectors::<L>() <= MAX_VECTORS);
+        }
         let Self { tokens, group, columns, step, staging, block, squares } = self;
         let whole = vectors::<L>() * L::COUNT;
         let depth = padded(columns.len());
@@ -69,7 +73,9 @@ impl PackGroup<'_, '_, '_> {
                     && tokens.scale == 1.0
                     && first + whole <= view.rows() =>
             {
-                (view.row(first)[columns.start..].as_ptr(), view.row_stride())
+                // Not a row's pointer: what follows reads several rows.
+                let offset = first * view.row_stride() + columns.start;
+                (view.as_ptr().wrapping_add(offset), view.row_stride())
             }
             _ => {
                 for (row, to) in staging.chunks_exact_mut(STAGING_STRIDE).take(rows).enumerate() {
@@ -99,7 +105,8 @@ impl PackGroup<'_, '_, '_> {
                 // SAFETY: `source` has `whole` rows of `depth` floats, `stride` apart: rows of the
                 // view in the one case, the staging memory in the other. `block` was asserted to
                 // hold `depth` columns of ROWS floats and a vector behind. Where a vector is longer
-                // than a column, its end is overwritten by the next column's store.
+                // than a column, its end is overwritten by the next column's store, or the next
+                // group's: groups are packed in ascending order.
                 unsafe {
                     let columns =
                         L::load_columns(source.wrapping_add(v * L::COUNT * stride + k), stride);
