@@ -261,6 +261,8 @@ fn workspace_never_shrinks_with_more_tokens_and_stays_below_64_mib() {
             (16_384, 512, 32),
             (16_384, 8, 2),
             (1024, 4096, 64),
+            (64, 1_000_000, 8),
+            (4096, 100_000, 2),
         ] {
             for (token_dtype, expert_dtype) in DTYPES {
                 for projected in [None, Some(256), Some(2048)] {

@@ -53,9 +53,14 @@ fn expert_dtype(tokens: DType, projected: bool, experts: DType) -> Result<()> {
     one_of_two("experts", tokens, experts)
 }
 
+/// Row lengths: bounded so that sizes of workspaces cannot overflow.
 fn width(argument: &'static str, cols: usize) -> Result<()> {
+    let limit = i32::MAX as usize;
     if cols == 0 {
         return Err(Error::shape(argument, "at least 1 column", "0"));
+    }
+    if cols > limit {
+        return Err(Error::size(argument, format!("at most {limit} columns"), cols));
     }
     Ok(())
 }
@@ -239,7 +244,11 @@ pub(crate) fn gather<T: Scalar, S: Space>(
         return Err(Error::invalid("top_k", "at least 1", args.top_k));
     }
     assignments(args.tokens.rows(), args.top_k)?;
-    let expected = (args.assignment_of_row.len(), args.tokens.cols());
+    let (rows, limit) = (args.assignment_of_row.len(), i32::MAX as usize);
+    if rows > limit {
+        return Err(Error::size("assignment_of_row", format!("at most {limit} rows"), rows));
+    }
+    let expected = (rows, args.tokens.cols());
     matrix_shape("grouped", expected, (grouped.rows(), grouped.cols()))?;
     let mut inputs = Inputs::default();
     inputs.matrix("tokens", &args.tokens);

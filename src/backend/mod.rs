@@ -23,11 +23,13 @@ pub(crate) mod sealed {
 
 /// A device that routes, plans and moves rows.
 ///
-/// Calls take effect in stream order and neither allocate, nor synchronise, nor touch memory
-/// outside their arguments; the CPU has finished when a call returns. On `Ok` every element of
+/// Calls take effect in stream order and neither allocate (but [`prepare`](Self::prepare), whose
+/// result owns memory), nor synchronise, nor touch memory outside their arguments; the CPU has
+/// finished when a call returns. On `Ok` every element of
 /// every output is written. On `Err` nothing is written and the next valid call works.
 ///
-/// Errors come in one order on every backend: configuration, dtype, shape, stride, device, overlap
+/// Errors are those of [`Error`](crate::Error) that name an argument, and the device's own. They
+/// come in one order on every backend: configuration, dtype, shape, stride, device, overlap
 /// of outputs with inputs or each other, workspace. Views overlap if the memory between their first
 /// and last elements does, gaps between rows included.
 pub trait Backend: sealed::Sealed + Sized {
@@ -105,7 +107,8 @@ pub trait Backend: sealed::Sealed + Sized {
         workspace: Workspace<'_, Self::Space>,
     ) -> Result<()>;
 
-    /// Copies each grouped row's token row; padding rows become zero.
+    /// Copies each grouped row's token row; padding rows become zero. `grouped` is `[rows, D]`, with
+    /// as many rows as `assignment_of_row` has entries.
     ///
     /// # Errors
     /// As the trait says.
@@ -117,7 +120,7 @@ pub trait Backend: sealed::Sealed + Sized {
 
     /// Sums each token's expert outputs, weighted: from +0, for k ascending,
     /// `acc = fma(weight, value, acc)` in f32, rounded once. A row of -1 and a weight of 0 are
-    /// skipped.
+    /// skipped. `out` is `[T, D]`.
     ///
     /// # Errors
     /// As the trait says.

@@ -13,7 +13,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Number of groups, G. Experts `e*G/E` share a group: groups are runs of E/G experts.
+    /// Number of groups, G: each is a run of E/G consecutive experts.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count

@@ -1,7 +1,6 @@
 //! Expert outputs back to tokens.
 
-use rayon::prelude::*;
-
+use super::scratch::share;
 use crate::backend::CombineArgs;
 use crate::element::Element;
 use crate::simd::{Lanes, Level, Task};
@@ -22,7 +21,7 @@ pub(super) fn combine<T: Element>(level: Level, args: CombineArgs<'_, T>, out: M
     let args = &args;
     let sum = |(first, out): (usize, MatrixMut<'_, T>)| level.run(Combine { args, first, out });
     let chunks = out.into_row_chunks(chunk).enumerate().map(|(i, rows)| (i * chunk, rows));
-    if few { chunks.for_each(sum) } else { chunks.par_bridge().for_each(sum) }
+    if few { chunks.for_each(sum) } else { share(chunks, sum) }
 }
 
 /// Consecutive tokens.

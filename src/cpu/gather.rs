@@ -1,7 +1,6 @@
 //! Token rows to grouped rows.
 
-use rayon::prelude::*;
-
+use super::scratch::share;
 use crate::backend::GatherArgs;
 use crate::element::Scalar;
 use crate::view::MatrixMut;
@@ -27,5 +26,5 @@ pub(super) fn gather<T: Scalar>(args: GatherArgs<'_, T>, grouped: MatrixMut<'_, 
         }
     };
     let chunks = grouped.into_row_chunks(chunk).enumerate().map(|(i, rows)| (i * chunk, rows));
-    if sources.len() <= chunk { chunks.for_each(copy) } else { chunks.par_bridge().for_each(copy) }
+    if sources.len() <= chunk { chunks.for_each(copy) } else { share(chunks, copy) }
 }

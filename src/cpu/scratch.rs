@@ -73,13 +73,28 @@ impl<'a> Workers<'a> {
             items.for_each(|item| work(slot, item));
             return;
         }
-        let queue = Mutex::new(items);
+        let queue = Queue(Mutex::new(items));
+        let slots = self.words.par_chunks_exact_mut(self.slot_words);
+        slots.for_each(|slot| queue.drain(|item| work(slot, item)));
+    }
+}
+
+/// Calls `work` on every item, in the caller's pool, without memory of its own.
+pub(crate) fn share<I: Iterator<Item: Send> + Send>(items: I, work: impl Fn(I::Item) + Sync) {
+    let queue = Queue(Mutex::new(items));
+    let tasks = rayon::current_num_threads();
+    (0..tasks).into_par_iter().for_each(|_| queue.drain(&work));
+}
+
+/// Items that tasks take when they are ready for one.
+struct Queue<I>(Mutex<I>);
+
+impl<I: Iterator> Queue<I> {
+    fn drain(&self, mut work: impl FnMut(I::Item)) {
         // A panic elsewhere poisons the queue; it is on its way to the caller already.
-        let next = || queue.lock().ok().and_then(|mut items| items.next());
-        self.words.par_chunks_exact_mut(self.slot_words).for_each(|slot| {
-            while let Some(item) = next() {
-                work(slot, item);
-            }
-        });
+        let next = || self.0.lock().ok().and_then(|mut items| items.next());
+        while let Some(item) = next() {
+            work(item);
+        }
     }
 }

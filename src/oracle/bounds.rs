@@ -95,7 +95,8 @@ fn smallest_gap(u: &[f64], ranked: &[usize]) -> f64 {
 }
 
 /// The smallest gap between neighbours among the K + 1 best candidates: ids are certain where it is
-/// more than 2B (and [`group_margin`] more than 4B).
+/// more than 2B (and [`group_margin`] more than 4B) and more than rounding u itself to f32 can move:
+/// 2^-23 |u| with a bias, 2^-18 (1 + |u|) where u is a gate value plus a bias.
 #[must_use]
 pub fn selection_margin(config: &RouterConfig, u: &[f64]) -> f64 {
     smallest_gap(u, &top_k(u, &candidates(config, u), config.top_k() + 1))

@@ -1,5 +1,6 @@
 //! A dispatch plan in host memory.
 
+use super::matrix_len;
 use super::router::Routing;
 use crate::backend::{Backend, CombineArgs, GatherArgs, HostWorkspace, PlanArgs, PlanOut, stats};
 use crate::backend::{PlanShape, check};
@@ -94,6 +95,9 @@ impl Plan {
     }
 
     /// The rows of an expert that hold a token: padding comes behind them.
+    ///
+    /// # Panics
+    /// If there is no such expert.
     #[must_use]
     pub fn rows_of_expert(&self, expert: usize) -> std::ops::Range<usize> {
         let start = self.expert_offsets[expert] as usize;
@@ -135,7 +139,7 @@ impl Plan {
     /// # Errors
     /// Those of [`Backend::gather`].
     pub fn gather<T: Scalar>(&self, tokens: MatrixRef<'_, T>) -> Result<Vec<T>> {
-        let mut grouped = vec![T::zeroed(); self.rows() * tokens.cols()];
+        let mut grouped = vec![T::zeroed(); matrix_len("grouped", self.rows(), tokens.cols())?];
         let assignment_of_row = VectorRef::new(&self.assignment_of_row);
         let args = GatherArgs { tokens, assignment_of_row, top_k: self.top_k };
         Cpu::new().gather(args, MatrixMut::new(&mut grouped, self.rows(), tokens.cols())?)?;
@@ -152,7 +156,7 @@ impl Plan {
         routing: &Routing,
     ) -> Result<Vec<T>> {
         let (tokens, cols) = (routing.tokens(), grouped.cols());
-        let mut out = vec![T::zeroed(); tokens * cols];
+        let mut out = vec![T::zeroed(); matrix_len("out", tokens, cols)?];
         let args = CombineArgs {
             grouped,
             row_of_assignment: VectorRef::new(&self.row_of_assignment),

@@ -1,5 +1,6 @@
 //! A router over experts in host memory.
 
+use super::matrix_len;
 use super::plan::Plan;
 use crate::backend::{
     Backend, HostWorkspace, PrepareArgs, Prepared, Projection, RouteArgs, RouteOut, RouteShape,
@@ -93,16 +94,15 @@ impl<'a> Router<'a> {
         &mut self,
         tokens: impl Into<FloatMatrixRef<'t>>,
     ) -> Result<(Routing, Vec<f32>)> {
-        let tokens = tokens.into();
-        let mut scores = vec![0.0; tokens.rows() * self.config.num_experts()];
-        let routing = self.route_tokens(tokens, Some(&mut scores))?;
+        let mut scores = Vec::new();
+        let routing = self.route_tokens(tokens.into(), Some(&mut scores))?;
         Ok((routing, scores))
     }
 
     fn route_tokens(
         &mut self,
         tokens: FloatMatrixRef<'_>,
-        scores: Option<&mut [f32]>,
+        scores: Option<&mut Vec<f32>>,
     ) -> Result<Routing> {
         let shape = RouteShape {
             tokens: tokens.rows(),
@@ -113,9 +113,14 @@ impl<'a> Router<'a> {
         };
         let size = self.cpu.route_workspace(&self.config, shape)?;
         let mut routing = Routing::zeros(tokens.rows(), self.config.top_k());
-        let scores = scores
-            .map(|scores| MatrixMut::new(scores, shape.tokens, self.config.num_experts()))
-            .transpose()?;
+        let experts = self.config.num_experts();
+        let scores = match scores {
+            None => None,
+            Some(scores) => {
+                scores.resize(matrix_len("scores", tokens.rows(), experts)?, 0.0);
+                Some(MatrixMut::new(scores, tokens.rows(), experts)?)
+            }
+        };
         let (ids, weights) = routing.views_mut()?;
         let args = RouteArgs {
             tokens,

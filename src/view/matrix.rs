@@ -156,7 +156,7 @@ impl<'a, T: Scalar, S: Space> MatrixRef<'a, T, S> {
     pub fn row_range(&self, start: usize, rows: usize) -> Self {
         let start = start.min(self.rows);
         let rows = rows.min(self.rows - start);
-        let offset = if rows == 0 { 0 } else { start * self.row_stride };
+        let offset = if rows == 0 || self.cols == 0 { 0 } else { start * self.row_stride };
         // wrapping_add: device addresses belong to no allocation of this process.
         Self { ptr: self.ptr.wrapping_add(offset), rows, ..*self }
     }
@@ -180,6 +180,12 @@ impl<T: Scalar, S: Space> MatrixMut<'_, T, S> {
     ) -> Result<Self> {
         extent(rows, cols, row_stride, size_of::<T>())?;
         Ok(Self { ptr, rows, cols, row_stride, memory: PhantomData })
+    }
+
+    /// Address of the first element.
+    #[must_use]
+    pub const fn as_mut_ptr(&mut self) -> *mut T {
+        self.ptr
     }
 
     /// A shorter exclusive borrow of the same elements.
@@ -224,7 +230,10 @@ impl<'a, T: Scalar> MatrixRef<'a, T, Host> {
         Self { rows: 1, cols, row_stride: cols, ..self }
     }
 
-    /// Row `index`, which must be below [`rows`](Self::rows).
+    /// Row `index`: [`cols`](Self::cols) elements.
+    ///
+    /// # Panics
+    /// If there are no more than `index` rows.
     #[must_use]
     #[inline]
     #[track_caller]
@@ -265,7 +274,10 @@ impl<'a, T: Scalar> MatrixMut<'a, T, Host> {
         Ok(Self { ptr: data.as_mut_ptr(), rows, cols, row_stride, memory: PhantomData })
     }
 
-    /// Row `index`, which must be below [`rows`](Self::rows).
+    /// Row `index`: [`cols`](Self::cols) elements.
+    ///
+    /// # Panics
+    /// If there are no more than `index` rows.
     #[must_use]
     #[inline]
     #[track_caller]
@@ -301,7 +313,8 @@ impl<'a, T: Scalar> Iterator for RowChunksMut<'a, T> {
         }
         let rows = self.rows.min(self.rest.rows);
         let rest_rows = self.rest.rows - rows;
-        let offset = if rest_rows == 0 { 0 } else { rows * self.rest.row_stride };
+        let last = rest_rows == 0 || self.rest.cols == 0;
+        let offset = if last { 0 } else { rows * self.rest.row_stride };
         let head = MatrixMut { ptr: self.rest.ptr, rows, memory: PhantomData, ..self.rest };
         self.rest.rows = rest_rows;
         // The two views share no row, so both stay exclusive.

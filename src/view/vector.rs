@@ -108,6 +108,12 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
         self.ptr
     }
 
+    /// Address of the first element.
+    #[must_use]
+    pub const fn as_mut_ptr(&mut self) -> *mut T {
+        self.ptr
+    }
+
     /// A shorter exclusive borrow of the same elements.
     #[must_use]
     pub fn reborrow(&mut self) -> VectorMut<'_, T, S> {

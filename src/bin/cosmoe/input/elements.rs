@@ -128,7 +128,8 @@ impl<'a> FloatRows<'a> {
     }
 
     pub(crate) fn row_bytes(&self) -> usize {
-        self.cols * self.dtype.size()
+        // Only the width of an empty tensor can be too large.
+        self.cols.saturating_mul(self.dtype.size())
     }
 
     pub(crate) fn all(&self) -> Floats<'a> {

@@ -25,9 +25,10 @@ impl Bytes {
             return Err(Failure::input(name, "a regular file", found));
         }
         let file = File::open(path).map_err(refuse)?;
-        // SAFETY: the mapping is private and only read. Another process that writes the file while
-        // it is mapped changes plain numbers, for which every bit pattern is valid; one that
-        // truncates it ends this program with a signal, as with every program that maps files.
+        // SAFETY: the mapping is private and only read. As with every program that maps files, its
+        // user must leave them alone meanwhile: numbers may change (every bit pattern is valid), a
+        // header that changes while it is parsed, or a file cut short, is beyond what can be
+        // checked here.
         let map = unsafe { Mmap::map(&file) }.map_err(refuse)?;
         Ok(Self::Mapped(map))
     }
