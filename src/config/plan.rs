@@ -91,7 +91,8 @@ impl PlanConfig {
         self.expert_window.clone().unwrap_or(0..self.num_experts)
     }
 
-    /// Assignments per expert for `[tokens, top_k]` ids, `None` for unlimited.
+    /// Assignments per expert for `[tokens, top_k]` ids, `None` for unlimited. A factor gives at most
+    /// `i32::MAX`, the most that a plan can hold.
     #[must_use]
     pub fn resolve_capacity(&self, tokens: usize, top_k: usize) -> Option<usize> {
         match self.capacity {
@@ -100,8 +101,8 @@ impl PlanConfig {
             Capacity::Factor(factor) => {
                 let assignments = tokens as f64 * top_k as f64;
                 let capacity = (assignments * factor / self.num_experts as f64 - 1e-9).ceil();
-                // The cast saturates: a capacity beyond usize is as good as unlimited.
-                Some(capacity as usize)
+                // No expert has more assignments than an i32 counts. The cast saturates.
+                Some((capacity as usize).min(i32::MAX as usize))
             }
         }
     }
@@ -222,7 +223,7 @@ mod tests {
         // 100 * 1.1 / 10 is 11.000000000000002 in f64: the slack keeps it at 11.
         assert_eq!(capacity(100, 1, 10, 1.1), Some(11));
         assert_eq!(capacity(100, 1, 10, 0.0), Some(0));
-        assert_eq!(capacity(100, 1, 10, f64::MAX), Some(usize::MAX));
+        assert_eq!(capacity(100, 1, 10, f64::MAX), Some(i32::MAX as usize));
         assert_eq!(capacity(0, 2, 4, 1.0), Some(0));
     }
 

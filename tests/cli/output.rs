@@ -116,7 +116,7 @@ fn a_closed_pipe_ends_quietly() {
 fn a_full_standard_output_is_an_error() {
     let dir = tempdir().unwrap();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut run = command(dir.path(), &["route", "--top-k", "1"]);
+    let mut run = command(dir.path(), &["route", "--top-k", "1", "--out", "o"]);
     let output = run.stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -124,4 +124,5 @@ fn a_full_standard_output_is_an_error() {
         "error: standard output: expected to write the result, found \"No space left on device \
          (os error 28)\"\n"
     );
+    assert!(!dir.path().join("o").exists(), "a failed run left its file");
 }

@@ -17,10 +17,11 @@ use std::process::ExitCode;
 
 use args::Command;
 use error::Failure;
+use output::SealedFile;
 use run::Outcome;
 
 fn main() -> ExitCode {
-    match run().and_then(|outcome| show(&outcome)) {
+    match run().and_then(show) {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
-        Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new() }),
+        Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new(), out: None }),
         Command::Info => Ok(run::info::run()),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),
@@ -39,15 +40,20 @@ fn run() -> Result<Outcome, Failure> {
     }
 }
 
-/// Standard output first: should it fail, the error's line is the only one on standard error.
-fn show(outcome: &Outcome) -> Result<(), Failure> {
+/// Standard output first: should it fail, no file is left, and the error's line is the only one on
+/// standard error. A reader that went away is no failure.
+fn show(outcome: Outcome) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(outcome.stdout.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(Failure::stdout)?;
+    let written = written.map_err(Failure::stdout);
+    if !matches!(written, Ok(()) | Err(Failure::ClosedPipe)) {
+        return written;
+    }
+    outcome.out.map_or(Ok(()), SealedFile::place)?;
     let mut stderr = anstream::stderr().lock();
     for note in &outcome.notes {
         // Nobody is left to tell that standard error is gone.
         let _ = writeln!(stderr, "{}", error::one_line(note));
     }
-    Ok(())
+    written
 }

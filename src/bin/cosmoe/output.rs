@@ -89,8 +89,8 @@ impl OutFile {
         Ok(())
     }
 
-    /// Writes the header and puts the file in the target's place.
-    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+    /// Writes the header: the file is whole, and still unseen.
+    pub(crate) fn seal(mut self) -> Result<SealedFile, Failure> {
         let header = self.header();
         let written = self
             .file
@@ -98,12 +98,7 @@ impl OutFile {
             .and_then(|_| self.file.write_all(&header))
             .and_then(|()| self.file.flush());
         written.map_err(|error| refused(&self.label, &error))?;
-        let Self { label, target, file, temporary, .. } = self;
-        let placed = match temporary {
-            Some(path) => path.persist(&target).map_err(|error| error.error),
-            None => place_unnamed(file.get_ref(), &target),
-        };
-        placed.map_err(|error| refused(&label, &error))
+        Ok(SealedFile(self))
     }
 
     /// The reserved bytes. The format allows spaces behind the header.
@@ -126,6 +121,21 @@ impl OutFile {
         debug_assert!(bytes.len() <= RESERVED, "the header outgrew its place");
         bytes.resize(RESERVED, b' ');
         bytes
+    }
+}
+
+/// A whole output file that is not yet in its place; dropped, it leaves nothing.
+pub(crate) struct SealedFile(OutFile);
+
+impl SealedFile {
+    /// Puts the file in the target's place.
+    pub(crate) fn place(self) -> Result<(), Failure> {
+        let OutFile { label, target, file, temporary, .. } = self.0;
+        let placed = match temporary {
+            Some(path) => path.persist(&target).map_err(|error| error.error),
+            None => place_unnamed(file.get_ref(), &target),
+        };
+        placed.map_err(|error| refused(&label, &error))
     }
 }
 

@@ -26,7 +26,11 @@ pub(crate) struct Router<'a> {
 }
 
 impl<'a> Router<'a> {
-    pub(crate) fn read(file: &'a TensorFile, command: &RouteCommand) -> Result<Self, Failure> {
+    pub(crate) fn read(
+        file: &'a TensorFile,
+        command: &RouteCommand,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Failure> {
         let experts = file.main(&Wanted {
             default: "experts",
             named: command.experts_tensor.as_deref(),
@@ -44,7 +48,13 @@ impl<'a> Router<'a> {
             option: "--projection-tensor",
         })?;
         let projection = match weight {
-            None => None,
+            None => {
+                if file.optional(&Wanted::fixed("projection_bias"))?.is_some() {
+                    let note = "projection_bias is not used: there is no projection";
+                    warnings.push(note.to_owned());
+                }
+                None
+            }
             Some(weight) => {
                 labels.push(("projection", weight.label().to_owned()));
                 let weight = weight.float_rows("[R, D]")?.all();

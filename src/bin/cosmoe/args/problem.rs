@@ -16,7 +16,7 @@ pub(super) fn explain(error: &Error, cli: &clap::Command) -> Failure {
         },
         ErrorKind::InvalidValue => Failure::usage(subject, "a value", quoted(found)),
         ErrorKind::MissingRequiredArgument => {
-            Failure::usage(subject, "a value (required)", "no such option")
+            Failure::usage(subject, "a value (it is required)", "none")
         }
         ErrorKind::ArgumentConflict => Failure::usage(subject, "at most once", "it repeated"),
         ErrorKind::TooManyValues => Failure::usage(subject, "no value", quoted(found)),

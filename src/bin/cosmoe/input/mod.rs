@@ -185,6 +185,10 @@ impl TensorFile {
             n if n <= NEAREST => list.join(", "),
             n => format!("{n} others; nearest: {}", list.join(", ")),
         };
-        Failure::input(subject, format_args!("tensor \"{name}\""), found)
+        let expected = match (wanted.named, wanted.option) {
+            (None, option) if !option.is_empty() => format!("tensor \"{name}\", or {option} NAME"),
+            _ => format!("tensor \"{name}\""),
+        };
+        Failure::input(subject, expected, found)
     }
 }

@@ -23,7 +23,6 @@ pub(crate) fn json(
     };
     let groups = facts.config.and_then(|config| config.groups());
     let limited = plan.capacity() != Capacity::Unlimited;
-    let placement = facts.config.filter(|_| facts.bias == Some(true));
     let scale = facts.config.filter(|_| facts.score.is_some()).map(|config| config.scale());
     let pairs: [(&str, Value); 34] = [
         ("schema", SCHEMA.into()),
@@ -45,7 +44,7 @@ pub(crate) fn json(
         ("bias", facts.bias.into()),
         (
             "bias_placement",
-            placement.and_then(|config| BIAS_PLACEMENTS.name(config.bias_placement())).into(),
+            facts.config.and_then(|config| BIAS_PLACEMENTS.name(config.bias_placement())).into(),
         ),
         ("route_scale", facts.config.map(|config| shortest(config.route_scale())).into()),
         ("groups", groups.map(|groups| groups.count()).into()),

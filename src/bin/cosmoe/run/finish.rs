@@ -18,7 +18,7 @@ pub(super) struct Assignments<'a> {
     pub(super) top_k: usize,
 }
 
-/// Plans, writes the output file and says what happened.
+/// Plans, writes the output file without putting it in its place, and says what happened.
 pub(super) fn finish<'a>(
     assignments: &Assignments<'_>,
     plan: &PlanConfig,
@@ -35,13 +35,14 @@ pub(super) fn finish<'a>(
         None => None,
     };
     let dispatch = Dispatch::plan(plan, id_view, weight_view, labels)?;
+    let mut sealed = None;
     if let Some(mut out) = out {
         out.tensor("expert_ids", &[tokens, top_k], ids)?;
         if let Some(weights) = weights {
             out.tensor("expert_weights", &[tokens, top_k], weights)?;
         }
         dispatch.write(&mut out)?;
-        out.finish()?;
+        sealed = Some(out.seal()?);
     }
     facts.out = options.out.as_deref();
     let stdout = match options.json {
@@ -50,5 +51,5 @@ pub(super) fn finish<'a>(
     };
     let mut notes = facts.warnings;
     notes.extend(device.note);
-    Ok(Outcome { stdout, notes })
+    Ok(Outcome { stdout, notes, out: sealed })
 }

@@ -19,5 +19,5 @@ pub(crate) fn run() -> Outcome {
         cpu.simd(),
         cpu.tasks(),
     );
-    Outcome { stdout, notes: Vec::new() }
+    Outcome { stdout, notes: Vec::new(), out: None }
 }

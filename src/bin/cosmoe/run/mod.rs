@@ -11,12 +11,15 @@ mod slabs;
 pub(crate) use dispatch::Dispatch;
 
 use crate::error::Failure;
+use crate::output::SealedFile;
 
 /// What a command that succeeded has to say.
 pub(crate) struct Outcome {
     pub(crate) stdout: String,
     /// Lines for standard error: the device that was chosen, warnings.
     pub(crate) notes: Vec<String>,
+    /// Takes its place once standard output has been written.
+    pub(crate) out: Option<SealedFile>,
 }
 
 /// `len` zeros, or an error where there is no memory for them.

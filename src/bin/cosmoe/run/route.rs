@@ -29,7 +29,8 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         option: "--tokens-tensor",
     })?;
     let input = tensor.float_rows("[T, D]")?;
-    let mut router = Router::read(&router_file, command)?;
+    let mut warnings = Vec::new();
+    let mut router = Router::read(&router_file, command, &mut warnings)?;
     let mut labels = std::mem::take(&mut router.labels);
     labels.push(("tokens", tensor.label().to_owned()));
     labels.push(("tokens * top_k", format!("{}: T * K", tensor.label())));
@@ -51,7 +52,6 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     // No rows: every check and nothing else, before memory and file are taken.
     job.route(0..0, &mut [], &mut [], None).map_err(fail)?;
 
-    let mut warnings = Vec::new();
     let token_labels = match command.output.json {
         true => None,
         false => read_labels(&token_file, tokens, &mut warnings),
