@@ -126,6 +126,23 @@ fn a_u_that_becomes_nan_leaves_its_expert_out() {
 }
 
 /// A group that is not kept gives no expert, not even before -inf or NaN; a NaN sum ranks last.
+/// Two sums that overflow f32 are both +infinity: the lower group comes first.
+#[test]
+fn group_sums_overflow_as_f32_does() {
+    let config = RouterConfig::builder(6, 1)
+        .gate(Gate::SoftmaxAll { renormalize: false })
+        .bias_placement(BiasPlacement::SelectionOnly)
+        .groups(2, 1, GroupScore::SumOfTopTwo)
+        .build()
+        .unwrap();
+    let (z, inf) = ([0.0; 6], f32::INFINITY);
+    let bias = [-inf, MAX, MAX, inf, -inf, 0.0];
+    let selected = select_row(&config, &z, Some(&bias));
+    assert_eq!(selected.row_ids(0), [1]);
+    let row = oracle::select(&config, &oracle::widen(&z), Some(&oracle::widen(&bias)));
+    assert_eq!(row.ids, [1]);
+}
+
 #[test]
 fn excluded_groups_are_never_selected() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
