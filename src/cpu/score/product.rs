@@ -142,7 +142,7 @@ impl ProductSize {
 
     /// One packed block of `rows` tokens.
     fn block_words(self, rows: usize) -> usize {
-        rows.next_multiple_of(self.group_rows) * BLOCK + self.lanes
+        block_words(rows, self.group_rows, self.lanes)
     }
 
     /// All packed blocks of `rows` tokens.
@@ -216,8 +216,8 @@ impl<'a> TileBuffers<'a> {
 
 /// Floats of one packed block of `rows` tokens.
 #[inline(always)]
-fn block_words<L: Lanes>(rows: usize) -> usize {
-    rows.next_multiple_of(L::ROWS) * BLOCK + L::COUNT
+fn block_words(rows: usize, group_rows: usize, lanes: usize) -> usize {
+    rows.next_multiple_of(group_rows) * BLOCK + lanes
 }
 
 /// Packs blocks `first ..` of columns, as many as `tile` holds.
@@ -234,7 +234,7 @@ fn pack_blocks<L: Lanes>(
     let blocks = width.div_ceil(BLOCK);
     // Blocks inside groups: each row's columns are read in one run.
     for group in 0..tokens.rows.div_ceil(L::ROWS) {
-        let places = tile.chunks_exact_mut(block_words::<L>(tokens.rows));
+        let places = tile.chunks_exact_mut(block_words(tokens.rows, L::ROWS, L::COUNT));
         for (index, block) in (first..blocks).zip(places) {
             PackGroup {
                 tokens,
@@ -266,7 +266,7 @@ pub(crate) fn tile_product<L: Lanes>(
     let blocks = operand.blocks();
     let level_stride = buffers.rows * width;
     let panel_levels = operand.order.levels(operand.width()) * level_stride;
-    let block_words = block_words::<L>(tokens.rows);
+    let block_words = block_words(tokens.rows, L::ROWS, L::COUNT);
     for first in (0..blocks).step_by(TILE_BLOCKS) {
         let tile = &mut buffers.tile[..TILE_BLOCKS * block_words];
         let squares = with_squares.then_some(&mut buffers.squares);
@@ -335,7 +335,7 @@ impl Task for PanelProduct<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let blocks = self.operand.blocks();
-        let wide = self.wide.chunks_exact(block_words::<L>(self.rows));
+        let wide = self.wide.chunks_exact(block_words(self.rows, L::ROWS, L::COUNT));
         for (block, tokens) in (0..blocks).zip(wide) {
             BlockProduct {
                 tokens,
