@@ -1,0 +1,13 @@
+//! A CUDA device where there is none: executes PTX as nvcc wrote it, strictly, and counts.
+//!
+//! Layers, lowest first: [`ptx`] reads text into a plain tree; [`number`] is arithmetic as PTX
+//! defines it; [`alu`] is the instructions of one lane; [`check`] knows what memory accesses are
+//! ordered; [`exec`] lowers a tree once and runs it warp by warp; `driver` is the C interface of
+//! `libcuda.so.1` over it.
+
+pub mod config;
+pub mod counts;
+pub mod machine;
+pub mod ptx;
+pub mod registers;
+pub mod report;
