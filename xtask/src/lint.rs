@@ -3,11 +3,13 @@
 use std::process::Command;
 
 use crate::run::{Result, Steps, cargo, execute, root};
+use crate::toolkit::toolkit;
 use crate::tools;
 
 pub(crate) fn lint(advisories: bool) -> Result<()> {
     let mut steps = Steps::new("lint");
     steps.command("format", &mut cargo(["fmt", "--all", "--check"]))?;
+    steps.run("toolkit", || toolkit().map(drop))?;
     steps.command("clippy", &mut clippy(&[]))?;
     steps.command("clippy without default features", &mut clippy(&["--no-default-features"]))?;
     let mut docs = cargo(["doc", "--workspace", "--no-deps"]);

@@ -1,9 +1,15 @@
 //! Development tasks: `cargo xtask help` lists them.
 
+mod budget;
+#[path = "../../build/kernels/mod.rs"]
+#[allow(dead_code, reason = "the build script uses what this program does not")]
+mod kernels;
 mod lint;
+mod package;
 mod readme;
 mod run;
 mod test;
+mod toolkit;
 mod tools;
 
 use std::process::ExitCode;
@@ -13,12 +19,17 @@ use run::{Failure, Result};
 const HELP: &str = "\
 cargo xtask TASK
 
-  test [--all]          Everything that must pass: build without default features, unit,
-                        integration and command-line tests, doc tests, the README's commands.
-                        --all adds the heavy sweeps (COSMOE_TEST_ALL=1) and a second pass with
-                        overflow checks and debug assertions.
+  test [--all]          Everything that must pass: kernels for every architecture, build without
+                        default features, unit, integration and command-line tests, doc tests,
+                        the README's commands. --all adds the heavy sweeps (COSMOE_TEST_ALL=1)
+                        and a second pass with overflow checks and debug assertions.
   lint [--advisories]   Format, clippy and docs with warnings denied, cargo-deny's bans, licences
                         and sources. --advisories adds known vulnerabilities (fetches a database).
+  toolkit               The CUDA compiler that builds will use: one that is there already, else
+                        nvcc 13.0 from PyPI's wheels, put under target/.
+  kernels               Builds the CUDA kernels for every architecture (COSMOE_CUDA_ARCHS says
+                        otherwise), warnings denied, and prints what each kernel takes.
+  package               What `cargo package` packs builds by itself, with and without nvcc.
   help                  This text.
 ";
 
@@ -45,12 +56,15 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["test", "--all"] => test::test(true),
         ["lint"] => lint::lint(false),
         ["lint", "--advisories"] => lint::lint(true),
-        [task @ ("test" | "lint"), rest @ ..] => {
+        ["toolkit"] => toolkit::toolkit().map(drop),
+        ["kernels"] => budget::kernels(),
+        ["package"] => package::package(),
+        [task @ ("test" | "lint" | "toolkit" | "kernels" | "package"), rest @ ..] => {
             let found = rest.join(" ");
             Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
-            let expected = "expected test, lint or help";
+            let expected = "expected test, lint, toolkit, kernels, package or help";
             Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }

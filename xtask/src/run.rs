@@ -118,9 +118,17 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(folder)
 }
 
-/// The cargo that runs this program, in the repository's root.
+/// The cargo that runs this program, in the repository's root. Kernels are built without warnings and, unless
+/// the caller says otherwise, for one architecture; they must be there unless NVCC is set to nothing.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
+    command.env("COSMOE_KERNEL_WARNINGS", "deny");
+    if std::env::var_os("COSMOE_CUDA_ARCHS").is_none() {
+        command.env("COSMOE_CUDA_ARCHS", "80");
+    }
+    if std::env::var_os("NVCC").is_none_or(|nvcc| !nvcc.is_empty()) {
+        command.env("COSMOE_REQUIRE_CUDA", "1");
+    }
     command
 }

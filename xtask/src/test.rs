@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must pass.
 
-use crate::readme;
 use crate::run::{Result, Steps, cargo, target_dir};
+use crate::{budget, readme};
 
 /// Release builds: routing without optimisation takes minutes.
 const TESTS: &[&str] = &["test", "--workspace", "--release", "--tests"];
@@ -10,6 +10,7 @@ const NO_DEFAULTS: &[&str] = &["check", "--package", "cosmoe", "--no-default-fea
 
 pub(crate) fn test(all: bool) -> Result<()> {
     let mut steps = Steps::new("test");
+    steps.run("kernels for every architecture", budget::kernels)?;
     steps.command("build without default features", &mut command(NO_DEFAULTS, all))?;
     steps.command("unit, integration and command-line tests", &mut command(TESTS, all))?;
     steps.command("doc tests", &mut command(DOC_TESTS, all))?;

@@ -48,3 +48,42 @@ impl Default for Config {
         }
     }
 }
+
+/// What one multiprocessor holds, by compute capability (CUDA C++ Programming Guide, "Technical
+/// Specifications per Compute Capability").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Resident threads.
+    pub threads_per_multiprocessor: u32,
+    /// Resident blocks.
+    pub blocks: u32,
+    /// Bytes of shared memory.
+    pub shared_per_multiprocessor: u32,
+    /// Bytes of shared memory that one block may have, after opting in.
+    pub shared_per_block: u32,
+    /// Bytes of shared memory that the system takes of each block.
+    pub reserved: u32,
+}
+
+impl Config {
+    /// Limits of the configured capability.
+    pub fn limits(&self) -> Limits {
+        let kib = 1024;
+        let (threads, blocks, shared) = match self.capability {
+            (8, 0) => (2048, 32, 164 * kib),
+            (8, 7) => (1536, 16, 164 * kib),
+            (8, 9) => (1536, 24, 100 * kib),
+            (8, _) => (1536, 16, 100 * kib),
+            (9 | 10, _) => (2048, 32, 228 * kib),
+            (12, _) => (1536, 24, 100 * kib),
+            _ => (2048, 32, 164 * kib),
+        };
+        Limits {
+            threads_per_multiprocessor: threads,
+            blocks,
+            shared_per_multiprocessor: shared,
+            shared_per_block: shared - kib,
+            reserved: kib,
+        }
+    }
+}

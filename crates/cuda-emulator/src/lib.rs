@@ -2,12 +2,18 @@
 //!
 //! Layers, lowest first: [`ptx`] reads text into a plain tree; [`number`] is arithmetic as PTX
 //! defines it; [`alu`] is the instructions of one lane; [`check`] knows what memory accesses are
-//! ordered; [`exec`] lowers a tree once and runs it warp by warp; `driver` is the C interface of
+//! ordered; `exec` lowers a tree once and runs it warp by warp; `driver` is the C interface of
 //! `libcuda.so.1` over it.
 
+pub mod alu;
+pub mod check;
 pub mod config;
 pub mod counts;
+mod exec;
 pub mod machine;
+pub mod memory;
+mod module;
+pub mod number;
 pub mod ptx;
 pub mod registers;
 pub mod report;

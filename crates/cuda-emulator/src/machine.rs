@@ -1,9 +1,18 @@
 //! One emulated GPU: memory, modules, streams, launches. What the driver interface calls.
 
+use std::collections::HashMap;
+
+use crate::check::Checker;
 use crate::config::Config;
 use crate::counts::Counts;
+use crate::exec::lower::Linkage;
+use crate::exec::program::Program;
+use crate::exec::run::Fault;
+use crate::exec::run::launch::{self, Setup};
+use crate::memory::{Arena, Place};
+use crate::module::{self, Module};
 use crate::ptx::ast::Refusal;
-use crate::report::Report;
+use crate::report::{Finding, Kind, Report, code};
 
 /// A stream as the checks see it. The host itself is [`StreamId::HOST`]: what runs on it is ordered
 /// after everything the host has synchronised with.
@@ -61,65 +70,112 @@ pub struct Launch<'a> {
     pub stream: StreamId,
 }
 
+/// Bytes of local memory that an entry's own frame may take.
+const LOCAL_LIMIT: u32 = 512 * 1024;
+/// Bytes of a cooperative grid's workspace.
+const GRID_WORKSPACE: u64 = 4096;
+
 /// One emulated GPU.
 #[derive(Debug)]
 pub struct Machine {
     config: Config,
+    arena: Arena,
+    checker: Checker,
+    modules: HashMap<ModuleId, Module>,
+    next_module: u32,
+    launches: u64,
+    clock: u64,
 }
 
-#[allow(clippy::todo, unused_variables, missing_docs, clippy::missing_errors_doc)]
 impl Machine {
     /// A device with nothing on it.
+    ///
+    /// # Errors
+    /// The system has no address space for its memory.
     pub fn new(config: Config) -> Result<Self, String> {
-        Ok(Self { config })
+        let arena = Arena::new(config.memory)?;
+        let checker = Checker::new(&config);
+        Ok(Self {
+            config,
+            arena,
+            checker,
+            modules: HashMap::new(),
+            next_module: 0,
+            launches: 0,
+            clock: 0,
+        })
     }
 
+    /// What the device is.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Seed, checks, budget, mma model may change between launches; memory and capability not.
+    /// Seed, checks, counts, budget, mma model and residency may change between launches; memory and
+    /// capability are kept.
     pub fn set_config(&mut self, config: Config) {
-        self.config = config;
+        if config.checks != self.config.checks {
+            self.checker.set_enabled(&mut self.arena, config.checks);
+        }
+        let (memory, capability) = (self.config.memory, self.config.capability);
+        self.config = Config { memory, capability, ..config };
     }
 
     /// A new allocation (256-byte aligned), uninitialised; None if memory is short. `bytes` > 0.
     pub fn allocate(&mut self, bytes: u64, stream: StreamId) -> Option<u64> {
-        todo!()
+        self.checker.allocate(&mut self.arena, bytes, stream)
     }
 
     /// Frees the allocation that starts at `address`.
+    ///
+    /// # Errors
+    /// None starts there, or another stream may still use it.
     pub fn free(&mut self, address: u64, stream: StreamId) -> Result<(), Report> {
-        todo!()
+        self.checker.free(&mut self.arena, address, stream).map_err(host_report)
     }
 
     /// Start and size of the live allocation that holds `address`.
     pub fn allocation(&self, address: u64) -> Option<(u64, u64)> {
-        todo!()
+        match self.arena.lookup(address) {
+            Place::Live(allocation) => Some((allocation.start, allocation.bytes)),
+            _ => None,
+        }
     }
 
     /// Bytes in live allocations.
     pub fn used(&self) -> u64 {
-        todo!()
+        self.arena.used()
     }
 
     /// Host to device.
+    ///
+    /// # Errors
+    /// Out of bounds, freed, or unordered with another stream.
     pub fn write(&mut self, to: u64, bytes: &[u8], stream: StreamId) -> Result<(), Report> {
-        todo!()
+        self.checker.host_write(&mut self.arena, to, bytes, stream).map_err(host_report)
     }
 
-    /// Device to host. Bytes that were never written read as 0xFF garbage without a report: copying
-    /// a buffer with holes is no mistake, using them is.
+    /// Device to host. Bytes that were never written read as 0xFF without a report: copying a buffer
+    /// with holes is no mistake, using them is.
+    ///
+    /// # Errors
+    /// Out of bounds, freed, or unordered with another stream.
     pub fn read(&mut self, from: u64, into: &mut [u8], stream: StreamId) -> Result<(), Report> {
-        todo!()
+        self.checker.host_read(&mut self.arena, from, into, stream).map_err(host_report)
     }
 
     /// Device to device; whether bytes are initialised is copied too.
+    ///
+    /// # Errors
+    /// Out of bounds, freed, overlapping, or unordered with another stream.
     pub fn copy(&mut self, to: u64, from: u64, bytes: u64, stream: StreamId) -> Result<(), Report> {
-        todo!()
+        self.checker.host_copy(&mut self.arena, to, from, bytes, stream).map_err(host_report)
     }
 
     /// `count` times `pattern` (1, 2 or 4 bytes).
+    ///
+    /// # Errors
+    /// Out of bounds, freed, misaligned, or unordered with another stream.
     pub fn fill(
         &mut self,
         to: u64,
@@ -127,33 +183,113 @@ impl Machine {
         count: u64,
         stream: StreamId,
     ) -> Result<(), Report> {
-        todo!()
+        self.checker.host_fill(&mut self.arena, to, pattern, count, stream).map_err(host_report)
     }
 
     /// Parses and lowers PTX text; allocates its `.global` and `.const` variables.
+    ///
+    /// # Errors
+    /// The first line that is not PTX or not implemented.
     pub fn load(&mut self, ptx: &str) -> Result<ModuleId, Refusal> {
-        todo!()
+        let tree = crate::ptx::parse(ptx)?;
+        let needed = module::needed(&tree)?;
+        let mut variables = Vec::new();
+        let loaded = self.place(&needed, &tree, &mut variables).and_then(|linkage| {
+            let loaded = Module::new(ptx, &tree, &linkage, variables.clone())?;
+            for program in &loaded.programs {
+                let local = program.functions[program.entry].as_ref().map_or(0, |f| f.local);
+                if local > LOCAL_LIMIT {
+                    return Err(Refusal {
+                        line: 0,
+                        what: program.name.clone(),
+                        why: format!("{local} bytes of local memory a thread"),
+                    });
+                }
+            }
+            Ok(loaded)
+        });
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(refusal) => {
+                self.free_variables(&variables);
+                return Err(refusal);
+            }
+        };
+        let id = ModuleId(self.next_module);
+        self.next_module += 1;
+        self.modules.insert(id, loaded);
+        Ok(id)
     }
 
+    fn place(
+        &mut self,
+        needed: &[module::Needed<'_>],
+        tree: &crate::ptx::ast::Module,
+        variables: &mut Vec<(String, u64, u64)>,
+    ) -> Result<Linkage, Refusal> {
+        let refusal = |n: &module::Needed<'_>, why: String| Refusal {
+            line: n.variable.line,
+            what: n.variable.name.clone(),
+            why,
+        };
+        for n in needed {
+            let Some(address) = self.allocate(n.bytes, StreamId::HOST) else {
+                return Err(refusal(n, format!("no device memory for its {} bytes", n.bytes)));
+            };
+            variables.push((n.variable.name.clone(), address, n.bytes));
+        }
+        let linkage = module::linkage(tree, variables);
+        for (n, (_, address, _)) in needed.iter().zip(variables) {
+            let bytes = module::initial(n, &linkage)?;
+            self.write(*address, &bytes, StreamId::HOST)
+                .map_err(|report| refusal(n, report.to_string()))?;
+        }
+        Ok(linkage)
+    }
+
+    fn free_variables(&mut self, variables: &[(String, u64, u64)]) {
+        for (_, address, _) in variables {
+            // The host owns them and a module goes when nothing runs: a report has no reader here.
+            let _ = self.free(*address, StreamId::HOST);
+        }
+    }
+
+    /// Forgets a module and frees its variables.
     pub fn unload(&mut self, module: ModuleId) {
-        todo!()
+        if let Some(module) = self.modules.remove(&module) {
+            self.free_variables(&module.variables);
+        }
     }
 
     /// Names of the module's entries.
     pub fn kernels(&self, module: ModuleId) -> Vec<String> {
-        todo!()
+        let module = self.modules.get(&module);
+        module.iter().flat_map(|m| &m.programs).map(|p| p.name.clone()).collect()
     }
 
+    /// What a kernel needs.
     pub fn kernel(&self, module: ModuleId, name: &str) -> Option<KernelInfo> {
-        todo!()
+        let program = self.modules.get(&module)?.program(name)?;
+        let entry = program.functions[program.entry].as_ref()?;
+        Some(KernelInfo {
+            params: program.params.clone(),
+            param_bytes: program.param_bytes,
+            static_shared: program.static_shared,
+            local: entry.local,
+            max_threads: program.max_threads,
+            registers: (entry.frame.b32 + 2 * entry.frame.b64).clamp(16, 255),
+        })
     }
 
     /// Address and size of a module variable.
     pub fn variable(&self, module: ModuleId, name: &str) -> Option<(u64, u64)> {
-        todo!()
+        let variables = &self.modules.get(&module)?.variables;
+        let (_, address, bytes) = variables.iter().find(|(n, ..)| n == name)?;
+        Some((*address, *bytes))
     }
 
-    /// Blocks of a kernel that one multiprocessor holds at a time.
+    /// Blocks of a kernel that one multiprocessor holds at a time, by threads and shared memory
+    /// (registers are known to ptxas alone).
     pub fn occupancy(
         &self,
         module: ModuleId,
@@ -161,36 +297,204 @@ impl Machine {
         threads: u32,
         dynamic_shared: u32,
     ) -> Option<u32> {
-        todo!()
+        let info = self.kernel(module, name)?;
+        if threads == 0 || threads > info.max_threads {
+            return Some(0);
+        }
+        let limits = self.config.limits();
+        let threads = threads.next_multiple_of(32);
+        let shared = info.static_shared.next_multiple_of(16) + dynamic_shared + limits.reserved;
+        let by_shared = limits.shared_per_multiprocessor / shared.next_multiple_of(128);
+        Some((limits.threads_per_multiprocessor / threads).min(by_shared).min(limits.blocks))
     }
 
     /// Runs a launch to its end.
+    ///
+    /// # Errors
+    /// What the launch does wrong. What it wrote until then stays written.
     pub fn launch(&mut self, launch: &Launch<'_>) -> Result<Counts, Report> {
-        todo!()
+        let Some(program) = self.modules.get(&launch.module).and_then(|m| m.program(launch.kernel))
+        else {
+            return Err(refused(launch, code::NOT_FOUND, "no such kernel".to_owned()));
+        };
+        let threads = launch.block.iter().map(|n| u64::from(*n)).product::<u64>();
+        let empty = launch.grid.contains(&0) || launch.block.contains(&0);
+        if empty || threads > u64::from(program.max_threads) {
+            let why = format!(
+                "grid {:?}, block {:?}: a block of this kernel has 1 to {} threads",
+                launch.grid, launch.block, program.max_threads
+            );
+            return Err(refused(launch, code::INVALID_VALUE, why));
+        }
+        if program.required_threads.is_some_and(|required| required != launch.block) {
+            let why = format!(
+                "block {:?}: the kernel requires {:?}",
+                launch.block, program.required_threads
+            );
+            return Err(refused(launch, code::INVALID_VALUE, why));
+        }
+        if launch.params.len() != program.param_bytes as usize {
+            let why = format!(
+                "{} bytes of parameters: the kernel takes {}",
+                launch.params.len(),
+                program.param_bytes
+            );
+            return Err(refused(launch, code::INVALID_VALUE, why));
+        }
+        let room = self
+            .occupancy(launch.module, launch.kernel, threads as u32, launch.dynamic_shared)
+            .unwrap_or(0);
+        let room = u64::from(room) * u64::from(self.config.multiprocessors);
+        if room == 0 {
+            let why = format!("{} bytes of dynamic shared memory", launch.dynamic_shared);
+            return Err(refused(launch, code::LAUNCH_OUT_OF_RESOURCES, why));
+        }
+        let blocks = launch.grid.iter().map(|n| u64::from(*n)).product::<u64>();
+        if launch.cooperative && blocks > room {
+            let why = format!("{blocks} blocks, of which {room} are resident at a time");
+            return Err(refused(launch, code::COOPERATIVE_LAUNCH_TOO_LARGE, why));
+        }
+        let workspace = self.grid_workspace(launch)?;
+        let result = self.run(launch, room, workspace);
+        if workspace != 0 {
+            self.free(workspace, launch.stream)?;
+        }
+        result
+    }
+
+    /// Zeroed memory through which a cooperative grid synchronises; 0 for other launches.
+    fn grid_workspace(&mut self, launch: &Launch<'_>) -> Result<u64, Report> {
+        if !launch.cooperative {
+            return Ok(0);
+        }
+        let Some(address) = self.allocate(GRID_WORKSPACE, launch.stream) else {
+            let why = "no memory for the grid's workspace".to_owned();
+            return Err(refused(launch, code::OUT_OF_MEMORY, why));
+        };
+        self.fill(address, &[0], GRID_WORKSPACE, launch.stream)?;
+        Ok(address)
+    }
+
+    fn run(
+        &mut self,
+        launch: &Launch<'_>,
+        room: u64,
+        grid_workspace: u64,
+    ) -> Result<Counts, Report> {
+        let Some(module) = self.modules.get(&launch.module) else {
+            return Err(refused(launch, code::NOT_FOUND, "no such module".to_owned()));
+        };
+        let Some(program) = module.program(launch.kernel) else {
+            return Err(refused(launch, code::NOT_FOUND, "no such kernel".to_owned()));
+        };
+        self.launches += 1;
+        let setup = Setup {
+            grid: launch.grid,
+            block: launch.block,
+            dynamic_shared: launch.dynamic_shared,
+            params: launch.params,
+            stream: launch.stream,
+            grid_id: self.launches,
+            grid_workspace,
+            room,
+            clock: self.clock,
+        };
+        let (tally, steps, result) =
+            launch::run(program, &mut self.arena, &mut self.checker, &self.config, &setup);
+        self.clock += steps;
+        match result {
+            Ok(()) => Ok(tally.finish(&program.name, &program.mma_names)),
+            Err(fault) => Err(placed(module, program, launch, fault)),
+        }
     }
 
     /// A new stream; it is ordered after what the host has done so far.
     pub fn create_stream(&mut self) -> StreamId {
-        todo!()
+        self.checker.create_stream()
     }
 
     /// Marks what `stream` has done.
     pub fn mark(&mut self, stream: StreamId) -> Mark {
-        todo!()
+        self.checker.mark(stream)
     }
 
     /// Orders what comes on `stream` after a mark.
     pub fn wait(&mut self, stream: StreamId, mark: &Mark) {
-        todo!()
+        self.checker.wait(stream, mark);
     }
 
     /// The host waits for a stream: what the host and later submissions do comes after it.
     pub fn synchronize(&mut self, stream: StreamId) {
-        todo!()
+        self.checker.synchronize(stream);
     }
 
     /// The host waits for everything.
     pub fn synchronize_all(&mut self) {
-        todo!()
+        self.checker.synchronize_all();
+    }
+}
+
+/// A finding of a copy, memset or free.
+fn host_report(finding: Finding) -> Report {
+    Report {
+        kind: finding.kind,
+        code: finding.kind.code(),
+        kernel: String::new(),
+        ptx_line: 0,
+        instruction: String::new(),
+        source: None,
+        block: [0; 3],
+        thread: [0; 3],
+        detail: finding.detail,
+        other: None,
+    }
+}
+
+/// A launch that does not start.
+fn refused(launch: &Launch<'_>, code: i32, why: String) -> Report {
+    Report {
+        kind: Kind::Unsupported,
+        code,
+        kernel: launch.kernel.to_owned(),
+        ptx_line: 0,
+        instruction: String::new(),
+        source: None,
+        block: [0; 3],
+        thread: [0; 3],
+        detail: why,
+        other: None,
+    }
+}
+
+/// A fault with its place in the PTX and in the source.
+fn placed(module: &Module, program: &Program, launch: &Launch<'_>, fault: Fault) -> Report {
+    let describe = |pc: u32| {
+        let place = program.places.get(pc as usize)?;
+        let source = place.source.and_then(|source| module.source(source));
+        Some((place.line, module.line(place.line), source))
+    };
+    let (ptx_line, instruction, source) = describe(fault.pc).unwrap_or((0, String::new(), None));
+    let other = fault.finding.other_pc.and_then(describe).map(|(line, text, source)| {
+        let source = source.map_or(String::new(), |s| format!(" ({s})"));
+        format!("PTX line {line}: {text}{source}")
+    });
+    let [x, y, _] = launch.grid.map(u64::from);
+    let block = [fault.block % x, fault.block / x % y, fault.block / x / y].map(|i| i as u32);
+    let linear = fault.warp * 32 + fault.finding.lane;
+    let [bx, by, _] = launch.block;
+    let is_assert = instruction.contains("call")
+        && fault.finding.kind == Kind::Trap
+        && fault.finding.detail.contains("assertion");
+    Report {
+        kind: fault.finding.kind,
+        code: if is_assert { code::ASSERT } else { fault.finding.kind.code() },
+        kernel: program.name.clone(),
+        ptx_line,
+        instruction,
+        source,
+        block,
+        thread: [linear % bx, linear / bx % by, linear / bx / by],
+        detail: fault.finding.detail,
+        other,
     }
 }

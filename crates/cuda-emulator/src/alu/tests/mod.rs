@@ -1,0 +1,1 @@
+//! Every form against independent semantics.

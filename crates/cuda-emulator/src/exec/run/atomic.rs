@@ -1,0 +1,148 @@
+//! Atomic operations: lane by lane, from a lane that the seed chooses, since the order of lanes in
+//! one instruction is open.
+
+use super::launch::Run;
+use super::memory::{Part, described, inside_shared, read, write};
+use super::step::{At, get, set};
+use super::{finding, lanes};
+use crate::check;
+use crate::exec::program::{Atomic, AtomicOp};
+use crate::number::{add_bf16, add_f16, canonical32};
+use crate::ptx::ast::Type;
+use crate::registers::LANES;
+use crate::report::{Finding, Kind};
+
+impl Run<'_> {
+    pub(super) fn atomic(
+        &mut self,
+        at: &mut At<'_>,
+        atomic: &Atomic,
+        mask: u32,
+    ) -> Result<(), Finding> {
+        let addresses = self.addresses(at, atomic.address);
+        let bytes = atomic.ty.bytes();
+        let values = get(at.warp, atomic.value);
+        let swaps = atomic.swap.map_or([0; LANES], |slot| get(at.warp, slot));
+        let mut old = [0u64; LANES];
+        let first = self.random.below(LANES);
+        for part in self.parts(&addresses, atomic.space, mask)? {
+            let mut failed = 0;
+            let order = (first..LANES).chain(0..first);
+            match part {
+                Part::Global(mask, addresses) => {
+                    for lane in order.filter(|l| mask >> l & 1 != 0) {
+                        let offset = self.inside(addresses[lane], bytes, lane)?;
+                        if addresses[lane] % u64::from(bytes) != 0 {
+                            let detail =
+                                format!("an atomic of {bytes} bytes at {:#x}", addresses[lane]);
+                            return Err(finding(Kind::Misaligned, lane as u32, detail));
+                        }
+                        old[lane] = read(self.arena.data(), offset, bytes) as u64;
+                        match apply(atomic, old[lane], values[lane], swaps[lane]) {
+                            Some(new) => {
+                                write(self.arena.data_mut(), offset, bytes, u128::from(new));
+                            }
+                            None => failed |= 1 << lane,
+                        }
+                    }
+                    self.tally.global(mask, &addresses, bytes, true);
+                    self.tally.global_atomics += u64::from(mask.count_ones());
+                    if self.checks {
+                        let mut a = described(at.pc, bytes, check::Op::Atomic, atomic.order);
+                        a.failed = failed;
+                        self.checker.global(self.arena, at.who, &a, mask, &addresses)?;
+                    }
+                }
+                Part::Shared(mask, offsets) => {
+                    for lane in order.filter(|l| mask >> l & 1 != 0) {
+                        let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
+                        old[lane] = read(&at.block.shared, offset, bytes) as u64;
+                        match apply(atomic, old[lane], values[lane], swaps[lane]) {
+                            Some(new) => {
+                                write(&mut at.block.shared, offset, bytes, u128::from(new));
+                            }
+                            None => failed |= 1 << lane,
+                        }
+                    }
+                    self.tally.shared(mask, &offsets, bytes);
+                    self.tally.shared_atomics += u64::from(mask.count_ones());
+                    if self.checks {
+                        let mut a = described(at.pc, bytes, check::Op::Atomic, atomic.order);
+                        a.failed = failed;
+                        self.checker.shared(at.who, &a, mask, &offsets)?;
+                    }
+                }
+                Part::Local(mask, _) | Part::Param(mask, _) => {
+                    let lane = lanes(mask).next().unwrap_or(0) as u32;
+                    let detail = "an atomic operation on local or parameter memory";
+                    return Err(finding(Kind::OutOfBounds, lane, detail));
+                }
+            }
+        }
+        if let Some(dest) = atomic.dest {
+            set(at.warp, dest, &old, mask);
+        }
+        Ok(())
+    }
+}
+
+/// The new value; None if nothing is written.
+fn apply(atomic: &Atomic, old: u64, value: u64, swap: u64) -> Option<u64> {
+    let bits = atomic.ty.bits();
+    let keep = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
+    let (old, value) = (old & keep, value & keep);
+    let signed = |v: u64| (v << (64 - bits)) as i64 >> (64 - bits);
+    let new = match atomic.op {
+        AtomicOp::Add => add(atomic.ty, old, value),
+        AtomicOp::Inc => {
+            if old >= value {
+                0
+            } else {
+                old + 1
+            }
+        }
+        AtomicOp::Dec => {
+            if old == 0 || old > value {
+                value
+            } else {
+                old - 1
+            }
+        }
+        AtomicOp::Exchange => value,
+        AtomicOp::CompareSwap => {
+            if old != value {
+                return None;
+            }
+            swap
+        }
+        AtomicOp::And => old & value,
+        AtomicOp::Or => old | value,
+        AtomicOp::Xor => old ^ value,
+        AtomicOp::Min if atomic.ty.is_signed() => signed(old).min(signed(value)) as u64,
+        AtomicOp::Max if atomic.ty.is_signed() => signed(old).max(signed(value)) as u64,
+        AtomicOp::Min => old.min(value),
+        AtomicOp::Max => old.max(value),
+    };
+    Some(new & keep)
+}
+
+fn add(ty: Type, old: u64, value: u64) -> u64 {
+    let pair = |one: fn(u16, u16) -> u16| {
+        let low = one(old as u16, value as u16);
+        let high = one((old >> 16) as u16, (value >> 16) as u16);
+        u64::from(low) | u64::from(high) << 16
+    };
+    match ty {
+        // Atomic f32 addition in global memory flushes subnormals nowhere from sm_20 on.
+        Type::F32 => {
+            let sum = f32::from_bits(old as u32) + f32::from_bits(value as u32);
+            u64::from(canonical32(sum).to_bits())
+        }
+        Type::F64 => (f64::from_bits(old) + f64::from_bits(value)).to_bits(),
+        Type::F16 => u64::from(add_f16(old as u16, value as u16)),
+        Type::Bf16 => u64::from(add_bf16(old as u16, value as u16)),
+        Type::F16x2 => pair(add_f16),
+        Type::Bf16x2 => pair(add_bf16),
+        _ => old.wrapping_add(value),
+    }
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask package`: what `cargo package` puts into the archive builds by itself, with and without nvcc.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::run::{Failure, Result, Steps, cargo, execute, root, target_dir};
+use crate::toolkit::toolkit;
+
+pub(crate) fn package() -> Result<()> {
+    let mut steps = Steps::new("package");
+    let mut nvcc = None;
+    steps.run("toolkit", || {
+        nvcc = toolkit()?;
+        Ok(())
+    })?;
+    let mut command = cargo(["package", "--package", "cosmoe", "--no-verify", "--allow-dirty"]);
+    steps.command("archive", command.args(["--offline", "--quiet"]))?;
+    let mut source = PathBuf::new();
+    steps.run("unpack", || {
+        source = unpack()?;
+        Ok(())
+    })?;
+    let before = files(&source)?;
+    let mut without = check(&source);
+    without.env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
+    steps.command("check without nvcc", &mut without)?;
+    if let Some(nvcc) = nvcc {
+        let mut with = check(&source);
+        with.env("NVCC", nvcc.path).env("COSMOE_REQUIRE_CUDA", "1");
+        steps.command("check with nvcc", &mut with)?;
+    }
+    let mut bare = check(&source);
+    bare.arg("--no-default-features").env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
+    steps.command("check without default features", &mut bare)?;
+    steps.run("the sources are as they were", || {
+        // The lock file is cargo's to write.
+        if files(&source)? == before {
+            return Ok(());
+        }
+        Err(Failure::new(format!("the build wrote to {}", source.display())))
+    })?;
+    steps.finish();
+    Ok(())
+}
+
+fn folder() -> PathBuf {
+    target_dir().join("package-check")
+}
+
+/// A fresh copy of the archive's content.
+fn unpack() -> Result<PathBuf> {
+    let name = format!("cosmoe-{}", version()?);
+    let archive = target_dir().join("package").join(format!("{name}.crate"));
+    let source = folder().join(name);
+    if source.exists() {
+        std::fs::remove_dir_all(&source).map_err(|error| problem(&source, &error))?;
+    }
+    let parent = folder();
+    std::fs::create_dir_all(&parent).map_err(|error| problem(&parent, &error))?;
+    execute(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(parent))?;
+    Ok(source)
+}
+
+/// The workspace's version, which is the package's.
+fn version() -> Result<String> {
+    let path = root().join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| problem(&path, &error))?;
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let expected = || Failure::new(format!("{}: expected version = \"...\"", path.display()));
+    version.map(str::to_owned).ok_or_else(expected)
+}
+
+fn check(source: &Path) -> Command {
+    let mut command = cargo(["check", "--offline", "--quiet", "--target-dir"]);
+    command.arg(folder().join("target")).current_dir(source);
+    command
+}
+
+/// Every file with its size and time, but for the lock file.
+fn files(folder: &Path) -> Result<BTreeMap<PathBuf, (u64, Option<SystemTime>)>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|error| problem(&folder, &error))? {
+            let path = entry.map_err(|error| problem(&folder, &error))?.path();
+            let meta = path.metadata().map_err(|error| problem(&path, &error))?;
+            if meta.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name != "Cargo.lock") {
+                found.insert(path, (meta.len(), meta.modified().ok()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn problem(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {error}", path.display()))
+}
