@@ -1,6 +1,7 @@
-//! The build script: compiles `kernels/*.cu` with the nvcc of this machine and writes the registry that
-//! `src/cuda/registry.rs` includes. Without an nvcc the registry is empty and the crate builds all the same.
-//! It uses no network, asks for no GPU and writes nothing outside OUT_DIR; docs/building.md tells the rest.
+//! The build script: compiles `kernels/*.cu` with the nvcc of this machine and writes the registry
+//! that `src/cuda/registry.rs` includes. Without an nvcc the registry is empty and the crate builds
+//! all the same. It uses no network, asks for no GPU and writes nothing outside OUT_DIR;
+//! docs/building.md tells the rest.
 
 mod kernels;
 mod registry;
@@ -55,7 +56,7 @@ fn run() -> Result<(), String> {
 }
 
 /// The compiler to use; without one, whether that is an error.
-fn nvcc(out: &Path, watch: &mut Watch) -> Result<Option<kernels::search::Nvcc>, String> {
+fn nvcc(out: &Path, watch: &mut Watch) -> Result<Option<kernels::compiler::Nvcc>, String> {
     let required = watch.variable(REQUIRE).is_some_and(|value| value != "0" && !value.is_empty());
     if watch.variable("DOCS_RS").is_some() {
         return Ok(None);
@@ -77,7 +78,7 @@ fn nvcc(out: &Path, watch: &mut Watch) -> Result<Option<kernels::search::Nvcc>, 
     }
 }
 
-fn compile(nvcc: kernels::search::Nvcc, out: &Path, watch: &mut Watch) -> Result<Built, String> {
+fn compile(nvcc: kernels::compiler::Nvcc, out: &Path, watch: &mut Watch) -> Result<Built, String> {
     NVCC_READS.iter().for_each(|name| watch.name(name));
     let archs = watch.variable(ARCHS).map(|value| value.to_string_lossy().into_owned());
     let deny = watch.variable(WARNINGS).is_some_and(|value| value == "deny");
@@ -95,8 +96,8 @@ fn folder(variable: &str) -> Result<PathBuf, String> {
     value.map(PathBuf::from).ok_or_else(|| format!("{variable} is not set: cargo sets it"))
 }
 
-/// What makes cargo run this script again. Printed at the end: a script that fails runs again anyway, and its
-/// message is easier to read without it.
+/// What makes cargo run this script again. Printed at the end: a script that fails runs again
+/// anyway, and its message is easier to read without it.
 #[derive(Default)]
 struct Watch {
     files: BTreeSet<PathBuf>,

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod chain;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod oracle;
 
 mod backend;
@@ -27,7 +29,7 @@ pub use error::{Error, Result};
 pub use owned::{Plan, Router, Routing};
 pub use simd::SimdLevel;
 #[cfg(feature = "cuda")]
-pub use view::Cuda;
+pub use view::CudaSpace;
 pub use view::{
     FloatMatrixRef, Host, MatrixMut, MatrixRef, RowChunksMut, Space, VectorMut, VectorRef,
 };

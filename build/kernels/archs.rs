@@ -1,13 +1,13 @@
-//! Which architectures get machine code; every other one from compute_80 on runs the PTX, which the driver
-//! compiles when it first loads it.
+//! Which architectures get machine code; every other one from compute_80 on runs the PTX, which the
+//! driver compiles when it first loads it.
 
-use super::search::Nvcc;
+use super::compiler::Nvcc;
 
 /// Datacentre and consumer GPUs from Ampere to Blackwell.
 const DEFAULT: [u32; 6] = [80, 86, 89, 90, 100, 120];
 
-/// The architectures that the variable's value names: numbers with commas between, or `ptx` for none. Without
-/// a value, the default ones that this nvcc knows.
+/// The architectures that the variable's value names: numbers with commas between, or `ptx` for
+/// none. Without a value, the default ones that this nvcc knows.
 pub(crate) fn chosen(variable: &str, value: Option<&str>, nvcc: &Nvcc) -> Result<Vec<u32>, String> {
     let known = nvcc.known_archs()?;
     choose(variable, value.filter(|value| !value.is_empty()), &known)

@@ -1,4 +1,5 @@
-//! Reads the dependency file that nvcc writes: one make rule, target before the colon, files after it.
+//! Reads the dependency file that nvcc writes: one make rule, target before the colon, files after
+//! it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,8 @@ pub(crate) fn files(text: &str, base: &Path) -> Vec<PathBuf> {
     words(rule).into_iter().map(|word| base.join(word)).collect()
 }
 
-/// Splits at white space; `\` before a line's end joins lines, before a space or `#` it stands for that
-/// character, and `$$` stands for `$`.
+/// Splits at white space; `\` before a line's end joins lines, before a space or `#` it stands for
+/// that character, and `$$` stands for `$`.
 fn words(rule: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -39,7 +40,8 @@ mod tests {
 
     #[test]
     fn every_file_of_the_rule_is_read() {
-        let text = "out/a.ptx : kernels/a.cu \\\n    /usr/include/b.h \\\n    common/with\\ space.cuh \\\n  m$$n\n";
+        let text = "out/a.ptx : kernels/a.cu \\\n    /usr/include/b.h \\\n    \
+                    common/with\\ space.cuh \\\n  m$$n\n";
         let expected =
             ["/root/kernels/a.cu", "/usr/include/b.h", "/root/common/with space.cuh", "/root/m$n"];
         assert_eq!(files(text, Path::new("/root")), expected.map(PathBuf::from));

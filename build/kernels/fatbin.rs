@@ -1,5 +1,6 @@
-//! Finds the PTX inside a fatbin. fatbinary keeps the text line for line, without comments and without the
-//! white space that means nothing, so both are compared without them: what ships is what was checked.
+//! Finds the PTX inside a fatbin. fatbinary keeps the text line for line, without comments and
+//! without the white space that means nothing, so both are compared without them: what ships is
+//! what was checked.
 
 use std::ops::Range;
 
@@ -56,7 +57,8 @@ mod tests {
 
     #[test]
     fn the_text_is_found_without_its_comments() {
-        let fatbin = b"\x01\0.version 8.0\n\0\x02\n\n.version 9.0\n\nmov.u32 %r1, 3; \n.file 1 \"a//b c\"\n\0\0";
+        let fatbin = b"\x01\0.version 8.0\n\0\x02\n\n.version 9.0\n\nmov.u32 %r1, 3; \n\
+                       .file 1 \"a//b c\"\n\0\0";
         let range = find(fatbin, PTX).expect("the second text is the same");
         assert_eq!(&fatbin[range.start..range.start + 10], b"\n\n.version");
         assert_eq!(fatbin[range.end], 0);

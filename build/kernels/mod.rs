@@ -1,7 +1,8 @@
-//! From `kernels/*.cu` to fatbins: one PTX per file, checked, then the machine code of every architecture from
-//! that same PTX. Shared by the build script and by `cargo xtask`.
+//! From `kernels/*.cu` to fatbins: one PTX per file, checked, then the machine code of every
+//! architecture from that same PTX. Shared by the build script and by `cargo xtask`.
 
 pub(crate) mod archs;
+pub(crate) mod compiler;
 mod depfile;
 mod fatbin;
 mod module;
@@ -10,6 +11,8 @@ mod ptx;
 mod rules;
 pub(crate) mod search;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -26,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) root: PathBuf,
     /// The only folder that is written to.
     pub(crate) out: PathBuf,
-    pub(crate) nvcc: search::Nvcc,
+    pub(crate) nvcc: compiler::Nvcc,
     /// The architectures to make machine code for (80 is sm_80), beside the PTX.
     pub(crate) archs: Vec<u32>,
     /// Whether warnings and spilled registers are errors.
@@ -93,7 +96,8 @@ fn names(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// One result per name, in order. The jobs are shared out so that no more than `settings.jobs` compilers run.
+/// One result per name, in order. The jobs are shared out so that no more than `settings.jobs`
+/// compilers run.
 fn in_parallel(settings: &Settings, names: &[String]) -> Vec<Result<module::Output, String>> {
     let workers = settings.jobs.clamp(1, names.len().max(1));
     let threads = (settings.jobs / workers).max(1);

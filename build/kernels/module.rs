@@ -1,5 +1,5 @@
-//! Builds one source file in two stages, each skipped when its inputs are as they were: CUDA C++ to PTX, which
-//! is checked, and that PTX to a fatbin.
+//! Builds one source file in two stages, each skipped when its inputs are as they were: CUDA C++ to
+//! PTX, which is checked, and that PTX to a fatbin.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,8 @@ impl Stage<'_> {
         let (log, mark) = (file("compiled.log"), file("compiled.stamp"));
         let command = nvcc::to_ptx(self.settings, &self.source, &compiled, &dependencies);
         let identity = nvcc::identity(self.settings, &command);
-        // The files that the last compilation read: if none of them changed, it would read the same ones again.
+        // The files that the last compilation read: if none of them changed, it would read the same
+        // ones again.
         let inputs = || {
             let text = std::fs::read_to_string(&dependencies).unwrap_or_default();
             depfile::files(&text, &self.settings.root)

@@ -11,7 +11,8 @@ const VARIABLES: [&str; 3] = ["NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_F
 /// Said at both stages: no fused multiply-add that is not written, and lines for the profiler.
 const COMMON: [&str; 2] = ["-fmad=false", "-lineinfo"];
 
-/// From CUDA C++ to PTX. Run in the package's root, so that names in messages and in the PTX are short.
+/// From CUDA C++ to PTX. Run in the package's root, so that names in messages and in the PTX are
+/// short.
 pub(crate) fn to_ptx(
     settings: &Settings,
     source: &str,
@@ -26,7 +27,8 @@ pub(crate) fn to_ptx(
     command
 }
 
-/// From PTX to machine code for every architecture, the PTX beside it. Run in the file's own folder.
+/// From PTX to machine code for every architecture, the PTX beside it. Run in the file's own
+/// folder.
 pub(crate) fn to_fatbin(settings: &Settings, name: &str, threads: usize, folder: &Path) -> Command {
     let mut command = Command::new(&settings.nvcc.path);
     command.args(["--fatbin", "--no-compress"]).args(COMMON).args(["-Xptxas", "-v", "-gencode"]);
@@ -79,4 +81,17 @@ fn hint(says: &str) -> Option<&'static str> {
         ),
     ];
     HINTS.iter().find(|(sign, _)| says.contains(sign)).map(|(_, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_host_compiler_is_named() {
+        let says = "gcc: No such file or directory\n\
+                    nvcc fatal   : Failed to preprocess host compiler properties.";
+        assert!(hint(says).is_some_and(|hint| hint.contains("install g++")));
+        assert_eq!(hint("kernels/a.cu(3): error: expected a \";\""), None);
+    }
 }

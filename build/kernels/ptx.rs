@@ -1,5 +1,6 @@
-//! Reads from PTX what the host needs to know: kernels, their parameters and launch bounds, exported
-//! constants. Cleans the names of source files, so that a build does not depend on where it was made.
+//! Reads from PTX what the host needs to know: kernels, their parameters and launch bounds,
+//! exported constants. Cleans the names of source files, so that a build does not depend on where
+//! it was made.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -56,7 +57,8 @@ fn bytes_of_type(name: &str) -> Option<u32> {
     matches!(bits, 8 | 16 | 32 | 64).then_some(bits / 8)
 }
 
-/// Scalars in constant memory, `.const .align 4 .u32 name = 64;`: `extern "C" __constant__ const unsigned`.
+/// Scalars in constant memory, `.const .align 4 .u32 name = 64;`: `extern "C" __constant__ const
+/// unsigned`.
 pub(crate) fn constants(ptx: &str) -> Vec<(String, u32)> {
     let declarations = ptx.lines().filter_map(|line| {
         let line = line.trim();

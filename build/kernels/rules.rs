@@ -1,6 +1,6 @@
-//! What no kernel may contain. The results are defined operation by operation and must have the same bits on
-//! every GPU: ptxas may fuse a multiplication and an addition that name no rounding, `.approx` differs between
-//! GPUs, and `.ftz` loses subnormals.
+//! What no kernel may contain. The results are defined operation by operation and must have the
+//! same bits on every GPU: ptxas may fuse a multiplication and an addition that name no rounding,
+//! `.approx` differs between GPUs, and `.ftz` loses subnormals.
 
 use std::collections::HashMap;
 
@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn it_is_found_behind_predicates_and_in_inline_assembly() {
         let code = "\t.loc\t1 5 1\n\t@!%p1 mul.f32 %f1, %f2, %f3;\n\
-                    \t{.reg .f32 t; sub.f32 t, %f1, %f1; ex2.approx.f32 t, t; add.rn.ftz.f32 t, t, t;}";
+                    \t{.reg .f32 t; sub.f32 t, %f1, %f1; ex2.approx.f32 t, t; \
+                    add.rn.ftz.f32 t, t, t;}";
         let found = violations(&body(code));
         let expected = ["mul.f32", "sub.f32", "ex2.approx.f32", "add.rn.ftz.f32"];
         assert_eq!(found.len(), expected.len(), "{found:?}");
@@ -142,7 +143,8 @@ mod tests {
 
     #[test]
     fn an_inlined_line_leads_to_the_kernel() {
-        let code = "\t.loc\t1 40 9\n\t.loc\t2 300 5, function_name $L__info_string0, inlined_at 1 40 9\n\
+        let code = "\t.loc\t1 40 9\n\
+                    \t.loc\t2 300 5, function_name $L__info_string0, inlined_at 1 40 9\n\
                     \t.loc\t2 77 1, function_name $L__info_string1, inlined_at 2 300 5\n\
                     \tadd.f32 %f1, %f2, %f3;";
         let found = violations(&body(code));

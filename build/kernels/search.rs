@@ -1,38 +1,15 @@
-//! Finds the CUDA compiler: the one that is named, else the one that `cargo xtask toolkit` brought, else one
-//! that is installed.
+//! Finds the CUDA compiler: the one that is named, else the one that `cargo xtask toolkit` brought,
+//! else one that is installed.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use super::compiler::{Nvcc, Place};
 
 /// The folder under a target folder that `cargo xtask toolkit` fills.
 pub(crate) const TOOLKIT: &str = "cuda-13.0";
 /// The toolkit itself in there, where the wheels put it.
 const TOOLKIT_ROOT: &str = "nvidia/cu13";
-/// The oldest release whose language and options the kernels need.
-const OLDEST: (u32, u32) = (12, 0);
-
-/// A compiler that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Nvcc {
-    pub(crate) path: PathBuf,
-    /// As in 13.0.88.
-    pub(crate) version: String,
-    /// Where it was found.
-    pub(crate) place: Place,
-}
-
-/// Where a compiler was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// A variable of this name says so.
-    Variable(&'static str),
-    Toolkit,
-    Path,
-    UsualFolder,
-}
-
 /// The outcome of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -90,13 +67,13 @@ pub(crate) fn search(environment: &Environment) -> Result<Found, String> {
         }
         let path = resolve(named, environment.path.as_deref());
         let path = path.ok_or_else(|| format!("NVCC: {} is not there", named.display()))?;
-        let nvcc = probe(path, Place::Variable("NVCC"));
+        let nvcc = Nvcc::probe(path, Place::Variable("NVCC"));
         return nvcc.map(Found::Nvcc).map_err(|why| format!("NVCC: {why}"));
     }
     let mut refused = Vec::new();
     for (path, place) in candidates(environment) {
         if path.is_file() {
-            match probe(path, place) {
+            match Nvcc::probe(path, place) {
                 Ok(nvcc) => return Ok(Found::Nvcc(nvcc)),
                 Err(why) => refused.push(why),
             }
@@ -167,52 +144,103 @@ fn resolve(named: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     folders.map(|folder| folder.join(named)).find(|path| path.is_file())
 }
 
-fn probe(path: PathBuf, place: Place) -> Result<Nvcc, String> {
-    let text = ask(&path, "--version")?;
-    let Some(version) = version(&text) else {
-        return Err(format!("{} --version names no release", path.display()));
-    };
-    let number = |part: Option<&str>| part.and_then(|part| part.parse().ok()).unwrap_or(0);
-    let mut parts = version.split('.');
-    if (number(parts.next()), number(parts.next())) < OLDEST {
-        let (major, minor) = OLDEST;
-        let expected = format!("expected release {major}.{minor} or later, found {version}");
-        return Err(format!("{}: {expected}", path.display()));
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::kernels::tests::Scratch;
+
+    /// A program at `path` that says what nvcc of this release would.
+    fn fake(path: &Path, release: &str) -> std::io::Result<()> {
+        std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+        let line = format!("Cuda compilation tools, release {release}, V{release}.7");
+        // Another process writes it: a program that this one still holds open cannot be run.
+        let script = format!("printf '#!/bin/sh\\necho \"{line}\"\\n' > \"$0\" && chmod +x \"$0\"");
+        let status = Command::new("sh").arg("-c").arg(script).arg(path).status()?;
+        assert!(status.success());
+        Ok(())
     }
-    Ok(Nvcc { version: version.to_owned(), path, place })
-}
 
-/// 13.0.88 of "Cuda compilation tools, release 13.0, V13.0.88".
-fn version(text: &str) -> Option<&str> {
-    let (_, version) = text.lines().find(|line| line.contains("release"))?.rsplit_once('V')?;
-    version.starts_with(|first: char| first.is_ascii_digit()).then_some(version.trim())
-}
-
-fn ask(path: &Path, option: &str) -> Result<String, String> {
-    let output = Command::new(path).arg(option).output();
-    let output = output.map_err(|error| format!("{} does not run: {error}", path.display()))?;
-    if !output.status.success() {
-        return Err(format!("{} {option} ended with {}", path.display(), output.status));
+    fn found(environment: &Environment) -> Option<(PathBuf, Place)> {
+        match search(environment) {
+            Ok(Found::Nvcc(nvcc)) => Some((nvcc.path, nvcc.place)),
+            Ok(Found::None { .. }) | Err(_) => None,
+        }
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
 
-impl Nvcc {
-    /// The architectures it makes machine code for.
-    pub(crate) fn known_archs(&self) -> Result<Vec<u32>, String> {
-        let text = ask(&self.path, "--list-gpu-code")?;
-        Ok(text.lines().filter_map(|line| line.trim().strip_prefix("sm_")?.parse().ok()).collect())
-    }
-}
-
-impl Display for Nvcc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match self.place {
-            Place::Variable(name) => name,
-            Place::Toolkit => "brought by cargo xtask toolkit",
-            Place::Path => "PATH",
-            Place::UsualFolder => "installed",
+    #[test]
+    fn the_first_in_order_is_taken() -> std::io::Result<()> {
+        let scratch = Scratch::new("search-order")?;
+        let at = |name: &str| scratch.path().join(name);
+        let places = [
+            (at("named/my-nvcc"), Place::Variable("NVCC")),
+            (at("home/bin/nvcc"), Place::Variable("CUDA_HOME")),
+            (at("path/bin/nvcc"), Place::Variable("CUDA_PATH")),
+            (in_target(&at("target")), Place::Toolkit),
+            (at("programs/nvcc"), Place::Path),
+            (at("usual/bin/nvcc"), Place::UsualFolder),
+        ];
+        for (path, _) in &places {
+            fake(path, "13.0")?;
+        }
+        let environment = Environment {
+            nvcc: Some(at("named/my-nvcc").into()),
+            cuda_home: Some(at("home").into()),
+            cuda_path: Some(at("path").into()),
+            path: Some(at("programs").into()),
+            targets: vec![at("elsewhere"), at("target")],
+            usual: vec![at("usual")],
         };
-        write!(f, "nvcc {} ({place}): {}", self.version, self.path.display())
+        assert_eq!(found(&environment), Some(places[0].clone()));
+        let environment = Environment { nvcc: None, ..environment };
+        for place in &places[1..] {
+            assert_eq!(found(&environment).as_ref(), Some(place));
+            std::fs::remove_file(&place.0)?;
+        }
+        assert_eq!(found(&environment), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_looked_up_and_nothing_means_none() -> std::io::Result<()> {
+        let scratch = Scratch::new("search-name")?;
+        let path = scratch.path().join("nvcc-13");
+        fake(&path, "13.0")?;
+        let programs = Some(scratch.path().into());
+        let named = |name: &str| Environment {
+            nvcc: Some(name.into()),
+            path: programs.clone(),
+            usual: vec![scratch.path().into()],
+            ..Environment::default()
+        };
+        assert_eq!(found(&named("nvcc-13")), Some((path, Place::Variable("NVCC"))));
+        let nothing = Found::None { why: "NVCC is set to nothing".to_owned() };
+        assert_eq!(search(&named("")), Ok(nothing));
+        assert_eq!(search(&named("nvcc-14")), Err("NVCC: nvcc-14 is not there".to_owned()));
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_is_too_old_is_passed_over_but_not_in_silence() -> std::io::Result<()> {
+        let scratch = Scratch::new("search-old")?;
+        let (old, new) = (scratch.path().join("old"), scratch.path().join("new"));
+        fake(&old.join("bin/nvcc"), "11.8")?;
+        let why = format!(
+            "{}: expected release 12.0 or later, found 11.8.7",
+            old.join("bin/nvcc").display()
+        );
+        let mut environment =
+            Environment { cuda_home: Some(old.clone().into()), ..Environment::default() };
+        match search(&environment) {
+            Ok(Found::None { why: found }) => assert!(found.contains(&why), "{found}"),
+            other => panic!("expected none, found {other:?}"),
+        }
+        fake(&new.join("bin/nvcc"), "12.0")?;
+        environment.usual = vec![new.clone()];
+        assert_eq!(found(&environment), Some((new.join("bin/nvcc"), Place::UsualFolder)));
+        environment.nvcc = Some(old.join("bin/nvcc").into());
+        assert_eq!(search(&environment), Err(format!("NVCC: {why}")));
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Says whether something that was built is up to date: a text of everything it came from, kept beside it.
+//! Says whether something that was built is up to date: a text of everything it came from, kept
+//! beside it.
 
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -75,10 +75,17 @@ fn assignments(tokens: usize, top_k: usize) -> Result<()> {
     Err(Error::size("tokens * top_k", format!("at most {limit}"), found))
 }
 
-pub(crate) fn prepare<S: Space>(config: &RouterConfig, args: &PrepareArgs<'_, S>) -> Result<()> {
+pub(crate) fn prepare<S: Space>(
+    config: &RouterConfig,
+    args: &PrepareArgs<'_, S>,
+    memory: impl Memory,
+) -> Result<()> {
     width("experts", args.experts.cols())?;
     let expected = (config.num_experts(), args.experts.cols());
-    matrix_shape("experts", expected, (args.experts.rows(), args.experts.cols()))
+    matrix_shape("experts", expected, (args.experts.rows(), args.experts.cols()))?;
+    let mut views = Views::default();
+    views.input("experts", args.experts.byte_range());
+    views.check(memory)
 }
 
 pub(crate) fn route_shape(config: &RouterConfig, shape: &RouteShape) -> Result<()> {
@@ -108,6 +115,7 @@ pub(crate) fn route<B: Backend>(
     prepared: &Prepared<B>,
     args: &RouteArgs<'_, B::Space>,
     out: &RouteOut<'_, B::Space>,
+    memory: impl Memory,
 ) -> Result<()> {
     prepared.check_config(config)?;
     if let Some(Projection { weight, .. }) = &args.projection {
@@ -132,18 +140,21 @@ pub(crate) fn route<B: Backend>(
         matrix_shape("out.scores", expected, (scores.rows(), scores.cols()))?;
     }
 
-    let mut inputs = Inputs::default();
-    inputs.push("tokens", args.tokens.byte_range());
-    inputs.push("experts", args.experts.byte_range());
-    inputs.vector("bias", &args.bias);
-    inputs.vector("num_tokens", &args.num_tokens);
+    let mut views = Views::default();
+    views.input("tokens", args.tokens.byte_range());
+    views.input("experts", args.experts.byte_range());
+    views.vector("bias", &args.bias);
+    views.vector("num_tokens", &args.num_tokens);
     if let Some(Projection { weight, bias }) = &args.projection {
-        inputs.push("projection", weight.byte_range());
-        inputs.vector("projection.bias", bias);
+        views.input("projection", weight.byte_range());
+        views.vector("projection.bias", bias);
     }
-    inputs.output("out.ids", matrix_range(&out.ids))?;
-    inputs.output("out.weights", matrix_range(&out.weights))?;
-    out.scores.as_ref().map_or(Ok(()), |s| inputs.output("out.scores", matrix_range(s)))
+    views.output("out.ids", matrix_range(&out.ids));
+    views.output("out.weights", matrix_range(&out.weights));
+    if let Some(scores) = &out.scores {
+        views.output("out.scores", matrix_range(scores));
+    }
+    views.check(memory)
 }
 
 pub(crate) fn select_shape(config: &RouterConfig, shape: SelectShape) -> Result<()> {
@@ -155,17 +166,19 @@ pub(crate) fn select<S: Space>(
     config: &RouterConfig,
     args: &SelectArgs<'_, S>,
     out: &SelectOut<'_, S>,
+    memory: impl Memory,
 ) -> Result<()> {
     let (tokens, experts) = (args.logits.rows(), args.logits.cols());
     matrix_shape("logits", (tokens, config.num_experts()), (tokens, experts))?;
     assignments(tokens, config.top_k())?;
     selection(config, tokens, &args.bias, &args.num_tokens, &out.ids, &out.weights)?;
-    let mut inputs = Inputs::default();
-    inputs.push("logits", args.logits.byte_range());
-    inputs.vector("bias", &args.bias);
-    inputs.vector("num_tokens", &args.num_tokens);
-    inputs.output("out.ids", matrix_range(&out.ids))?;
-    inputs.output("out.weights", matrix_range(&out.weights))
+    let mut views = Views::default();
+    views.input("logits", args.logits.byte_range());
+    views.vector("bias", &args.bias);
+    views.vector("num_tokens", &args.num_tokens);
+    views.output("out.ids", matrix_range(&out.ids));
+    views.output("out.weights", matrix_range(&out.weights));
+    views.check(memory)
 }
 
 /// The shapes that route and select have in common.
@@ -197,6 +210,7 @@ pub(crate) fn plan<S: Space>(
     config: &PlanConfig,
     args: &PlanArgs<'_, S>,
     out: &PlanOut<'_, S>,
+    memory: impl Memory,
 ) -> Result<()> {
     let by_weight = config.drop_policy() == DropPolicy::Weight;
     if by_weight && config.capacity() != Capacity::Unlimited && args.weights.is_none() {
@@ -220,25 +234,27 @@ pub(crate) fn plan<S: Space>(
     }
     vector_len("out.stats", stats::LEN, out.stats.len())?;
 
-    let mut inputs = Inputs::default();
-    inputs.matrix("ids", &args.ids);
+    let mut views = Views::default();
+    views.matrix("ids", &args.ids);
     if let Some(weights) = &args.weights {
-        inputs.matrix("weights", weights);
+        views.matrix("weights", weights);
     }
-    inputs.output("out.expert_demand", vector_range(&out.expert_demand))?;
-    inputs.output("out.expert_counts", vector_range(&out.expert_counts))?;
-    inputs.output("out.expert_offsets", vector_range(&out.expert_offsets))?;
-    inputs.output("out.row_of_assignment", vector_range(&out.row_of_assignment))?;
-    inputs.output("out.assignment_of_row", vector_range(&out.assignment_of_row))?;
+    views.output("out.expert_demand", vector_range(&out.expert_demand));
+    views.output("out.expert_counts", vector_range(&out.expert_counts));
+    views.output("out.expert_offsets", vector_range(&out.expert_offsets));
+    views.output("out.row_of_assignment", vector_range(&out.row_of_assignment));
+    views.output("out.assignment_of_row", vector_range(&out.assignment_of_row));
     if let Some(blocks) = &out.expert_of_block {
-        inputs.output("out.expert_of_block", vector_range(blocks))?;
+        views.output("out.expert_of_block", vector_range(blocks));
     }
-    inputs.output("out.stats", vector_range(&out.stats))
+    views.output("out.stats", vector_range(&out.stats));
+    views.check(memory)
 }
 
 pub(crate) fn gather<T: Scalar, S: Space>(
     args: &GatherArgs<'_, T, S>,
     grouped: &MatrixMut<'_, T, S>,
+    memory: impl Memory,
 ) -> Result<()> {
     if args.top_k == 0 {
         return Err(Error::invalid("top_k", "at least 1", args.top_k));
@@ -250,25 +266,28 @@ pub(crate) fn gather<T: Scalar, S: Space>(
     }
     let expected = (rows, args.tokens.cols());
     matrix_shape("grouped", expected, (grouped.rows(), grouped.cols()))?;
-    let mut inputs = Inputs::default();
-    inputs.matrix("tokens", &args.tokens);
-    inputs.vector("assignment_of_row", &Some(args.assignment_of_row));
-    inputs.output("grouped", matrix_range(grouped))
+    let mut views = Views::default();
+    views.matrix("tokens", &args.tokens);
+    views.vector("assignment_of_row", &Some(args.assignment_of_row));
+    views.output("grouped", matrix_range(grouped));
+    views.check(memory)
 }
 
 pub(crate) fn combine<T: Element, S: Space>(
     args: &CombineArgs<'_, T, S>,
     out: &MatrixMut<'_, T, S>,
+    memory: impl Memory,
 ) -> Result<()> {
     let (tokens, top_k) = (args.weights.rows(), args.weights.cols());
     assignments(tokens, top_k)?;
     vector_len("row_of_assignment", tokens * top_k, args.row_of_assignment.len())?;
     matrix_shape("out", (tokens, args.grouped.cols()), (out.rows(), out.cols()))?;
-    let mut inputs = Inputs::default();
-    inputs.matrix("grouped", &args.grouped);
-    inputs.vector("row_of_assignment", &Some(args.row_of_assignment));
-    inputs.matrix("weights", &args.weights);
-    inputs.output("out", matrix_range(out))
+    let mut views = Views::default();
+    views.matrix("grouped", &args.grouped);
+    views.vector("row_of_assignment", &Some(args.row_of_assignment));
+    views.matrix("weights", &args.weights);
+    views.output("out", matrix_range(out));
+    views.check(memory)
 }
 
 fn matrix_range<T: Scalar, S: Space>(view: &MatrixMut<'_, T, S>) -> Range<usize> {
@@ -279,21 +298,37 @@ fn vector_range<T: Scalar, S: Space>(view: &VectorMut<'_, T, S>) -> Range<usize>
     byte_range(view.as_ptr(), view.len())
 }
 
-/// The memory that a call has named so far; an output may share none of it.
-#[derive(Default)]
-struct Inputs {
-    ranges: [Option<(&'static str, Range<usize>)>; 12],
-    len: usize,
+/// What a backend says of the address of a view that is not empty: an error if it cannot use it.
+pub(crate) trait Memory: Fn(&'static str, usize) -> Result<()> {}
+
+impl<F: Fn(&'static str, usize) -> Result<()>> Memory for F {}
+
+/// Where the type of a view says all there is to say.
+pub(crate) fn anywhere(_argument: &'static str, _address: usize) -> Result<()> {
+    Ok(())
 }
 
-impl Inputs {
+/// The memory that a call names, inputs first.
+#[derive(Default)]
+struct Views {
+    ranges: [Option<(&'static str, Range<usize>)>; 12],
+    len: usize,
+    inputs: usize,
+}
+
+impl Views {
     fn push(&mut self, name: &'static str, range: Range<usize>) {
         self.ranges[self.len] = Some((name, range));
         self.len += 1;
     }
 
+    fn input(&mut self, name: &'static str, range: Range<usize>) {
+        self.push(name, range);
+        self.inputs = self.len;
+    }
+
     fn matrix<T: Scalar, S: Space>(&mut self, name: &'static str, view: &MatrixRef<'_, T, S>) {
-        self.push(name, byte_range(view.as_ptr(), view.extent()));
+        self.input(name, byte_range(view.as_ptr(), view.extent()));
     }
 
     fn vector<T: Scalar, S: Space>(
@@ -302,18 +337,30 @@ impl Inputs {
         view: &Option<VectorRef<'_, T, S>>,
     ) {
         if let Some(view) = view {
-            self.push(name, byte_range(view.as_ptr(), view.len()));
+            self.input(name, byte_range(view.as_ptr(), view.len()));
         }
     }
 
-    fn output(&mut self, name: &'static str, range: Range<usize>) -> Result<()> {
-        for (other, taken) in self.ranges.iter().flatten() {
-            if range.start.max(taken.start) < range.end.min(taken.end) {
-                let expected = format!("memory apart from {other}");
-                return Err(Error::invalid(name, expected, "memory that overlaps it"));
+    fn output(&mut self, name: &'static str, range: Range<usize>) {
+        self.push(name, range);
+    }
+
+    /// The device of every view, then overlap: an output may share nothing with any other view.
+    fn check(&self, memory: impl Memory) -> Result<()> {
+        for (name, range) in self.ranges.iter().flatten() {
+            if !range.is_empty() {
+                memory(name, range.start)?;
             }
         }
-        self.push(name, range);
+        for (index, view) in self.ranges.iter().enumerate().skip(self.inputs) {
+            let Some((name, range)) = view else { break };
+            for (other, taken) in self.ranges[..index].iter().flatten() {
+                if range.start.max(taken.start) < range.end.min(taken.end) {
+                    let expected = format!("memory apart from {other}");
+                    return Err(Error::invalid(name, expected, "memory that overlaps it"));
+                }
+            }
+        }
         Ok(())
     }
 }

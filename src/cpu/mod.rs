@@ -10,6 +10,8 @@ mod scratch;
 mod select;
 
 pub use prepare::ExpertTerms;
+#[cfg(feature = "cuda")]
+pub(crate) use score::metric::COSINE_EPSILON;
 
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
@@ -80,7 +82,7 @@ impl Backend for Cpu {
     type Terms = ExpertTerms;
 
     fn prepare(&self, config: &RouterConfig, args: PrepareArgs<'_>) -> Result<Prepared<Self>> {
-        check::prepare(config, &args)?;
+        check::prepare(config, &args, check::anywhere)?;
         let terms = prepare::expert_terms(self.level, config, args.experts);
         Ok(Prepared::new(config, args.experts, terms))
     }
@@ -98,7 +100,7 @@ impl Backend for Cpu {
         out: RouteOut<'_>,
         workspace: Workspace<'_>,
     ) -> Result<()> {
-        check::route(config, prepared, &args, &out)?;
+        check::route(config, prepared, &args, &out, check::anywhere)?;
         let layout = route::Layout::new(*self, config, args.shape());
         workspace.check(layout.workspace())?;
         route::route(&layout, self.level, config, prepared.terms(), &args, out, workspace);
@@ -117,7 +119,7 @@ impl Backend for Cpu {
         out: SelectOut<'_>,
         workspace: Workspace<'_>,
     ) -> Result<()> {
-        check::select(config, &args, &out)?;
+        check::select(config, &args, &out, check::anywhere)?;
         let layout = select::Layout::new(*self, config, args.logits.rows());
         workspace.check(layout.workspace())?;
         select::select(&layout, self.level, config, &args, out, workspace);
@@ -136,20 +138,20 @@ impl Backend for Cpu {
         out: PlanOut<'_>,
         workspace: Workspace<'_>,
     ) -> Result<()> {
-        check::plan(config, &args, &out)?;
+        check::plan(config, &args, &out, check::anywhere)?;
         workspace.check(WorkspaceSize::default())?;
         plan::plan(config, args, out);
         Ok(())
     }
 
     fn gather<T: Scalar>(&self, args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) -> Result<()> {
-        check::gather(&args, &grouped)?;
+        check::gather(&args, &grouped, check::anywhere)?;
         gather::gather(args, grouped);
         Ok(())
     }
 
     fn combine<T: Element>(&self, args: CombineArgs<'_, T>, out: MatrixMut<'_, T>) -> Result<()> {
-        check::combine(&args, &out)?;
+        check::combine(&args, &out, check::anywhere)?;
         combine::combine(self.level, args, out);
         Ok(())
     }

@@ -1,12 +1,14 @@
-//! The kernels that this build holds. The build script compiles each file of `kernels/` to one module and
-//! writes the tables that are included at the end; without a CUDA compiler they are empty.
+//! The kernels that this build holds. The build script compiles each file of `kernels/` to one
+//! module and writes the tables that are included at the end; without a CUDA compiler they are
+//! empty.
 
 /// One file of `kernels/`, compiled: what the driver loads, and what the compilers said of it.
 #[derive(Debug)]
 pub(crate) struct Module {
     /// The file's name without `.cu`.
     pub(crate) name: &'static str,
-    /// Machine code for every architecture in `archs`, and the PTX it was made from; aligned to 16 bytes.
+    /// Machine code for every architecture in `archs`, and the PTX it was made from; aligned to 16
+    /// bytes.
     pub(crate) fatbin: &'static [u8],
     /// Where in `fatbin` the PTX lies, first byte and the one after the last.
     ptx: (usize, usize),
@@ -49,7 +51,8 @@ pub struct Build {
 }
 
 impl Module {
-    /// The PTX, as the fatbin holds it: nvcc's text without comments and indentation, line for line.
+    /// The PTX, as the fatbin holds it: nvcc's text without comments and indentation, line for
+    /// line.
     pub(crate) fn ptx(&self) -> &'static str {
         let (start, end) = self.ptx;
         // The build script found the text at this place.
@@ -64,8 +67,10 @@ impl Module {
 
 /// The driver reads 8-byte fields of a fatbin where they lie.
 #[repr(C, align(16))]
+#[allow(dead_code, reason = "a build without kernels has none")]
 struct Aligned<const LEN: usize>([u8; LEN]);
 
+#[allow(unused_macros, reason = "a build without kernels has none")]
 macro_rules! fatbin {
     ($path:literal, $len:literal) => {{
         static BYTES: Aligned<$len> = Aligned(*include_bytes!($path));

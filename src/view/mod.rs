@@ -13,6 +13,6 @@ pub use float::FloatMatrixRef;
 pub(crate) use float::{byte_range, each};
 pub use matrix::{MatrixMut, MatrixRef, RowChunksMut};
 #[cfg(feature = "cuda")]
-pub use space::Cuda;
+pub use space::CudaSpace;
 pub use space::{Host, Space};
 pub use vector::{VectorMut, VectorRef};

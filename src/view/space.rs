@@ -15,12 +15,12 @@ pub struct Host;
 /// Memory of a CUDA device.
 #[cfg(feature = "cuda")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cuda;
+pub struct CudaSpace;
 
 impl sealed::Sealed for Host {}
 impl Space for Host {}
 
 #[cfg(feature = "cuda")]
-impl sealed::Sealed for Cuda {}
+impl sealed::Sealed for CudaSpace {}
 #[cfg(feature = "cuda")]
-impl Space for Cuda {}
+impl Space for CudaSpace {}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::{command, cosmoe, finished, json};
+use crate::support::{command, cosmoe, finished, json, no_cuda};
 
 const TOKENS: usize = 1960;
 const EXPERTS: usize = 16;
@@ -13,7 +13,7 @@ fn the_table_has_a_line_per_expert() {
     let dir = tempdir().unwrap();
     let run = cosmoe(dir.path(), "route --top-k 2");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert_eq!(run.stderr, "device: cpu (this build holds no CUDA kernels)\n");
+    assert_eq!(run.stderr, format!("device: cpu ({})\n", no_cuda()));
     let lines: Vec<Vec<&str>> = run
         .stdout
         .lines()
@@ -170,11 +170,41 @@ fn help_version_and_info_go_to_standard_output() {
         ("route --help", "--expert-window <A:B>"),
         ("select --help", "--logits <F>"),
         ("plan --help", "--experts <E>"),
-        ("info", "no cuda: this build holds no CUDA kernels"),
+        ("info", "devices    cpu\n"),
     ];
     for (args, expected) in cases {
         let run = cosmoe(dir.path(), args);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{args}");
         assert!(run.stdout.contains(expected), "{args}: {}", run.stdout);
+    }
+}
+
+/// What `info` says of kernels and devices is what the library says.
+#[test]
+#[cfg(feature = "cuda")]
+fn info_lists_kernels_and_devices() {
+    let dir = tempdir().unwrap();
+    let text = cosmoe(dir.path(), "info").stdout;
+    for kernel in cosmoe::cuda::kernels() {
+        let line = text.lines().find(|line| line.split_whitespace().any(|w| w == kernel.name));
+        let line = line.unwrap_or_else(|| panic!("{} is missing:\n{text}", kernel.name));
+        for build in kernel.builds {
+            let cell = format!("sm_{} {:3}, {} B", build.arch, build.registers, build.shared);
+            assert!(line.contains(&cell), "{line}: {cell}");
+        }
+    }
+    if cosmoe::cuda::kernels().next().is_none() {
+        assert!(text.contains("kernels    none: this build holds no CUDA kernels\n"), "{text}");
+    }
+    match cosmoe::cuda::devices() {
+        Ok(devices) => {
+            for device in devices {
+                let line = format!("cuda:{} {}, compute capability", device.ordinal, device.name);
+                let found = text.lines().find(|found| found.contains(&line));
+                let found = found.unwrap_or_else(|| panic!("{line}:\n{text}"));
+                assert_eq!(found.contains("there is no GPU behind it"), device.is_emulated());
+            }
+        }
+        Err(error) => assert!(text.contains(&format!("no cuda: {error}\n")), "{text}"),
     }
 }

@@ -37,6 +37,15 @@ pub(crate) fn cosmoe(dir: &Path, args: &str) -> Run {
     finished(command(dir, &args.split_whitespace().collect::<Vec<_>>()))
 }
 
+/// Why the program routes and plans on the CPU.
+pub(crate) fn no_cuda() -> &'static str {
+    #[cfg(feature = "cuda")]
+    if cosmoe::cuda::kernels().next().is_some() {
+        return "routing and planning on CUDA are not there yet";
+    }
+    "this build holds no CUDA kernels"
+}
+
 /// Runs a command that must succeed with `--json` on the CPU, and parses what it says.
 pub(crate) fn json(dir: &Path, args: &str) -> serde_json::Value {
     let run = cosmoe(dir, &format!("{args} --device cpu --json"));

@@ -1,4 +1,5 @@
-//! `cargo xtask package`: what `cargo package` puts into the archive builds by itself, with and without nvcc.
+//! `cargo xtask package`: what `cargo package` puts into the archive builds by itself, with and
+//! without nvcc.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

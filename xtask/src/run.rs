@@ -118,8 +118,9 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(folder)
 }
 
-/// The cargo that runs this program, in the repository's root. Kernels are built without warnings and, unless
-/// the caller says otherwise, for one architecture; they must be there unless NVCC is set to nothing.
+/// The cargo that runs this program, in the repository's root. Kernels are built without warnings
+/// and, unless the caller says otherwise, for one architecture; they must be there unless NVCC is
+/// set to nothing.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());

@@ -1,15 +1,18 @@
-//! `cargo xtask toolkit`: a CUDA compiler for machines that have none, from NVIDIA's wheels on PyPI.
+//! `cargo xtask toolkit`: a CUDA compiler for machines that have none, from NVIDIA's wheels on
+//! PyPI.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::kernels::search::{Environment, Found, Nvcc, Place, TOOLKIT, in_target, search};
+use crate::kernels::compiler::{Nvcc, Place};
+use crate::kernels::search::{Environment, Found, TOOLKIT, in_target, search};
 use crate::run::{Failure, Result, cargo, execute, root, target_dir};
 
 /// What was installed is kept beside it in a file of this name.
 const INSTALLED: &str = "installed.txt";
 
-/// The compiler that the build script will find, brought if there is none. None if NVCC is set to nothing.
+/// The compiler that the build script will find, brought if there is none. None if NVCC is set to
+/// nothing.
 pub(crate) fn toolkit() -> Result<Option<Nvcc>> {
     let target = target_dir();
     let environment = Environment::current(vec![target.clone()]);
@@ -87,7 +90,8 @@ fn install(to: &Path) -> Result<(), String> {
     command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     command.args(["--no-deps", "--no-compile", "--only-binary", ":all:", "--require-hashes"]);
     command.arg("--requirement").arg(list()).arg("--target").arg(to);
-    run(&mut command).map_err(|why| format!("pip says: {why}"))
+    let list = "the wheels of xtask/tools/cuda.txt, which takes a connection to PyPI";
+    run(&mut command).map_err(|why| format!("pip does not install {list}: {why}"))
 }
 
 fn python() -> Command {

@@ -43,7 +43,7 @@ impl Default for Config {
             checks: true,
             counts: true,
             seed: 0,
-            budget: 2_000_000_000,
+            budget: 200_000_000,
             resident_blocks: 0,
         }
     }

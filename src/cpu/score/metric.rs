@@ -3,7 +3,7 @@
 use crate::config::Score;
 
 /// Norms are clamped from below by this in the plain cosine.
-const COSINE_EPSILON: f32 = 1e-12;
+pub(crate) const COSINE_EPSILON: f32 = 1e-12;
 
 /// Sums of squares in here leave products and quotients of the cosine family in range.
 const SQUARES_MIN: f32 = f32::from_bits((127 - 96) << 23); // 2^-96

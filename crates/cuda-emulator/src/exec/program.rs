@@ -116,6 +116,10 @@ pub(crate) struct Access {
     pub(crate) slots: Vec<Slot>,
     /// Declared width of the destination registers in bits, for extension.
     pub(crate) width: u32,
+    /// Elements of 32 bits in 32-bit registers.
+    pub(crate) words: bool,
+    /// `ld.global.nc`: of memory that the launch does not write.
+    pub(crate) read_only: bool,
 }
 
 /// What an atomic does.

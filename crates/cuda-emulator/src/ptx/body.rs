@@ -15,6 +15,7 @@ use super::variable::{declarator, head};
 
 /// More registers in one function than this are a mistake, not a program.
 const MOST_REGISTERS: usize = 1 << 20;
+const TOO_MANY: &str = "more registers than a function can have";
 
 /// The state of parsing one body.
 pub(super) struct BodyParser<'p, 'a> {
@@ -123,6 +124,9 @@ impl<'a> BodyParser<'_, 'a> {
             if self.cursor.accept(Kind::Less) {
                 let count = expression::small(self.cursor)?;
                 self.cursor.expect(Kind::Greater, "`>`")?;
+                if count as usize > MOST_REGISTERS - self.body.registers.len() {
+                    return Err(refusal(line, name, TOO_MANY));
+                }
                 for number in 0..count {
                     self.register(format!("{name}{number}"), line, ty)?;
                 }
@@ -140,7 +144,7 @@ impl<'a> BodyParser<'_, 'a> {
     fn register(&mut self, name: String, line: u32, ty: Type) -> Result<(), Refusal> {
         let number = self.body.registers.len();
         if number == MOST_REGISTERS {
-            return Err(refusal(line, &name, "more registers than a function can have"));
+            return Err(refusal(line, &name, TOO_MANY));
         }
         self.declare(&name, line, Named::Reg(Reg(number as u32)))?;
         self.body.registers.push(Register { name, ty });

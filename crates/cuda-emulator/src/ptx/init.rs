@@ -113,17 +113,18 @@ impl Parser<'_> {
         };
         self.cursor.expect(Kind::LeftBrace, "`{`")?;
         let mut count = 0;
-        while self.cursor.peek() != Kind::RightBrace {
+        let mut more = !self.cursor.accept(Kind::RightBrace);
+        while more {
             if length.is_some_and(|length| count == length) {
                 return Err(self.cursor.refuse("more initial values than elements"));
             }
             self.values(inner, ty, offset + count * block(inner, ty), content)?;
             count += 1;
-            if !self.cursor.accept(Kind::Comma) {
-                break;
+            more = self.cursor.accept(Kind::Comma);
+            if !more {
+                self.cursor.expect(Kind::RightBrace, "`}` or `,`")?;
             }
         }
-        self.cursor.expect(Kind::RightBrace, "`}` or `,`")?;
         if count == 0 && length.is_none() {
             return Err(self.cursor.refuse("an array of no elements"));
         }

@@ -165,6 +165,9 @@ impl BodyParser<'_, '_> {
             self.cursor.skip();
             addend(self.cursor)?
         };
+        if self.cursor.peek() == Kind::Comma {
+            return Err(self.cursor.refuse("texture and tensor coordinates are not emulated"));
+        }
         self.cursor.expect(Kind::RightBracket, "`]`")?;
         Ok(Operand::Address { base, offset })
     }

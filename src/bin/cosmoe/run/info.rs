@@ -3,21 +3,91 @@
 use cosmoe::Cpu;
 
 use super::Outcome;
-use crate::device::NO_KERNELS;
 use crate::sample;
+
+/// Where the second column starts.
+const INDENT: usize = 11;
 
 pub(crate) fn run() -> Outcome {
     let cpu = Cpu::new();
+    let mut text = String::new();
+    let mut entry = |name: &str, lines: &[String]| {
+        for (i, line) in lines.iter().enumerate() {
+            let name = if i == 0 { name } else { "" };
+            text += &format!("{name:INDENT$}{line}\n");
+        }
+    };
+    entry("version", &[env!("CARGO_PKG_VERSION").to_owned()]);
+    entry("simd", &[cpu.simd().to_string()]);
+    entry("threads", &[cpu.tasks().to_string()]);
+    entry("devices", &devices());
+    entry("kernels", &kernels());
     let bytes = sample::TOKENS.len() + sample::ROUTER.len();
-    let stdout = format!(
-        "version    {}\n\
-         simd       {}\n\
-         threads    {}\n\
-         devices    cpu; no cuda: {NO_KERNELS}\n\
-         sample     all-MiniLM-L6-v2 states of public-domain English, 16 experts, {bytes} bytes\n",
-        env!("CARGO_PKG_VERSION"),
-        cpu.simd(),
-        cpu.tasks(),
-    );
-    Outcome { stdout, notes: Vec::new(), out: None }
+    let sample = "all-MiniLM-L6-v2 states of public-domain English, 16 experts";
+    entry("sample", &[format!("{sample}, {bytes} bytes")]);
+    Outcome { stdout: text, notes: Vec::new(), out: None }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn devices() -> Vec<String> {
+    vec!["cpu".to_owned(), format!("no cuda: {}", crate::device::NO_KERNELS)]
+}
+
+#[cfg(not(feature = "cuda"))]
+fn kernels() -> Vec<String> {
+    vec![format!("none: {}", crate::device::NO_KERNELS)]
+}
+
+#[cfg(feature = "cuda")]
+fn devices() -> Vec<String> {
+    let mut lines = vec!["cpu".to_owned()];
+    match cosmoe::cuda::devices() {
+        Ok(devices) => lines.extend(devices.iter().map(device)),
+        Err(error) => lines.push(format!("no cuda: {error}")),
+    }
+    if let Ok(version) = cosmoe::cuda::driver_version() {
+        lines.push(format!("cuda driver {version}"));
+    }
+    lines
+}
+
+#[cfg(feature = "cuda")]
+fn device(device: &cosmoe::cuda::Device) -> String {
+    let (major, minor) = device.capability;
+    let emulated = if device.is_emulated() { ", emulated: there is no GPU behind it" } else { "" };
+    format!(
+        "cuda:{} {}, compute capability {major}.{minor}, {} multiprocessors, {:.1} GiB{emulated}",
+        device.ordinal,
+        device.name,
+        device.multiprocessors,
+        device.memory as f64 / f64::from(1 << 30),
+    )
+}
+
+/// A line for all, then one for each kernel: registers a thread and static shared memory a block, for
+/// every architecture.
+#[cfg(feature = "cuda")]
+fn kernels() -> Vec<String> {
+    let Some(compiler) = cosmoe::cuda::compiler_version() else {
+        return vec![format!("none: {}", crate::device::NO_KERNELS)];
+    };
+    let archs = cosmoe::cuda::architectures();
+    let names: Vec<String> = archs.iter().map(|arch| format!("sm_{arch}")).collect();
+    let count = cosmoe::cuda::kernels().count();
+    let mut lines = vec![format!(
+        "{count} by nvcc {compiler} for {} and, from PTX, later devices; registers, shared memory:",
+        names.join(", ")
+    )];
+    let width = cosmoe::cuda::kernels().map(|kernel| kernel.name.len()).max().unwrap_or(0);
+    lines.extend(cosmoe::cuda::kernels().map(|kernel| {
+        let cells = kernel.builds.iter().map(|build| {
+            let spills = match build.spills {
+                0 => String::new(),
+                bytes => format!(", {bytes} B spilled"),
+            };
+            format!("  sm_{} {:3}, {} B{spills}", build.arch, build.registers, build.shared)
+        });
+        format!("{:width$}{}", kernel.name, cells.collect::<String>())
+    }));
+    lines
 }

@@ -117,8 +117,9 @@ pub(super) fn load(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Re
     let (address, space) = context.address(inst, inst.operands.get(1), space)?;
     let order = order(inst)?;
     *context.communicates |= order.strong.is_some();
+    let words = ty.bits() == 32 && slots.iter().all(|s| matches!(s, Slot::B32(_)));
     let access =
-        Access { space, order, address, bytes: ty.bytes(), signed: ty.is_signed(), slots, width };
+        Access { space, order, address, bytes: ty.bytes(), signed: ty.is_signed(), slots, width, words, read_only: inst.has("nc") };
     Ok((Op::Load(Box::new(access)), Class::Load))
 }
 
@@ -134,8 +135,9 @@ pub(super) fn store(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, R
     }
     let order = order(inst)?;
     *context.communicates |= order.strong.is_some();
+    let words = ty.bits() == 32 && slots.iter().all(|s| matches!(s, Slot::B32(_)));
     let access =
-        Access { space, order, address, bytes: ty.bytes(), signed: false, slots, width: 0 };
+        Access { space, order, address, bytes: ty.bytes(), signed: false, slots, width: 0, words, read_only: false };
     Ok((Op::Store(Box::new(access)), Class::Store))
 }
 

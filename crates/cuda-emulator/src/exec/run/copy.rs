@@ -1,7 +1,7 @@
 //! `cp.async`: the bytes are copied at once, and belong to nobody until a wait.
 
 use super::launch::Run;
-use super::memory::{inside_shared, offset32, read, write};
+use super::memory::{inside_shared, offsets, read, write};
 use super::step::At;
 use super::{finding, lanes};
 use crate::exec::program::AsyncCopy;
@@ -17,7 +17,7 @@ impl Run<'_> {
         mask: u32,
     ) -> Result<(), Finding> {
         let base = if copy.shared_generic { windows::SHARED } else { 0 };
-        let to = self.addresses(at, copy.shared).map(|a| offset32(a.wrapping_sub(base)));
+        let to = offsets(&self.addresses(at, copy.shared), base);
         let from = self.addresses(at, copy.global);
         let mut source_bytes = match copy.source_bytes {
             Some(r) => *at.warp.registers.get32(r),

@@ -1,7 +1,7 @@
 //! ldmatrix and mma.sync.
 
 use super::launch::Run;
-use super::memory::{inside_shared, offset32, read};
+use super::memory::{inside_shared, offsets, read};
 use super::step::At;
 use crate::check;
 use crate::exec::program::{Address, MmaKind};
@@ -25,7 +25,7 @@ impl Run<'_> {
         transposed: bool,
     ) -> Result<(), Finding> {
         let base = if generic { windows::SHARED } else { 0 };
-        let offsets = self.addresses(at, address).map(|a| offset32(a.wrapping_sub(base)));
+        let offsets = offsets(&self.addresses(at, address), base);
         let count = dests.len();
         let addressing = if count == 4 { u32::MAX } else { (1 << (8 * count)) - 1 };
         if self.checks {

@@ -2,7 +2,7 @@
 //! phase expects (bits 20 to 39) and those still pending (bits 0 to 19).
 
 use super::launch::Run;
-use super::memory::{inside_shared, offset32, read, write};
+use super::memory::{inside_shared, offsets, read, write};
 use super::step::At;
 use super::{finding, lanes};
 use crate::check::MbarrierOp;
@@ -25,7 +25,7 @@ impl Run<'_> {
         mask: u32,
     ) -> Result<(), Finding> {
         let base = if generic { windows::SHARED } else { 0 };
-        let offsets = self.addresses(at, address).map(|a| offset32(a.wrapping_sub(base)));
+        let offsets = offsets(&self.addresses(at, address), base);
         for lane in lanes(mask) {
             let offset = inside_shared(&at.block.shared, offsets[lane], 8, lane)?;
             let object = read(&at.block.shared, offset, 8) as u64;

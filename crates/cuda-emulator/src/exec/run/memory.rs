@@ -33,19 +33,30 @@ pub(super) fn described(pc: u32, bytes: u32, op: check::Op, order: Order) -> che
 
 impl Run<'_> {
     /// The lanes' addresses, in the space of the operand.
+    #[inline(always)]
     pub(super) fn addresses(&self, at: &At<'_>, address: Address) -> [u64; LANES] {
         let offset = address.offset as u64;
+        let mut addresses = [offset; LANES];
         match address.base {
-            AddressBase::None => [offset; LANES],
-            AddressBase::R64(r) => at.warp.registers.get64(r).map(|a| a.wrapping_add(offset)),
+            AddressBase::None => {}
+            AddressBase::R64(r) => {
+                let row = at.warp.registers.get64(r);
+                for (address, base) in addresses.iter_mut().zip(row) {
+                    *address = address.wrapping_add(*base);
+                }
+            }
             AddressBase::R32(r) => {
-                at.warp.registers.get32(r).map(|a| u64::from(a.wrapping_add(offset as u32)))
+                let row = at.warp.registers.get32(r);
+                for (address, base) in addresses.iter_mut().zip(row) {
+                    *address = u64::from((*address as u32).wrapping_add(*base));
+                }
             }
             AddressBase::Frame => {
                 let base = u64::from(at.warp.fragments[at.current].local_base);
-                [base.wrapping_add(offset); LANES]
+                addresses = [base.wrapping_add(offset); LANES];
             }
         }
+        addresses
     }
 
     /// Parts the lanes by state space. Offsets that no 32 bits hold stay out of bounds.
@@ -55,7 +66,7 @@ impl Run<'_> {
         space: Space,
         mask: u32,
     ) -> Result<Vec<Part>, Finding> {
-        let narrow = |base: u64| addresses.map(|a| offset32(a.wrapping_sub(base)));
+        let narrow = |base: u64| offsets(addresses, base);
         Ok(match space {
             Space::Global | Space::Const => vec![Part::Global(mask, *addresses)],
             Space::Shared => vec![Part::Shared(mask, narrow(0))],
@@ -97,12 +108,14 @@ impl Run<'_> {
     ) -> Result<(), Finding> {
         let addresses = self.addresses(at, access.address);
         let total = access.bytes * access.slots.len() as u32;
-        // The usual access: global or shared memory, one 32-bit register.
+        if access.words && self.load_words(at, access, total, mask, &addresses)? {
+            return Ok(());
+        }
         let mut values = [0u128; LANES];
         if access.space == Space::Global || access.space == Space::Const {
             self.load_global(at, access, total, mask, &addresses, &mut values)?;
         } else if access.space == Space::Shared {
-            let offsets = addresses.map(offset32);
+            let offsets = offsets(&addresses, 0);
             self.load_shared(at, access, total, mask, &offsets, &mut values)?;
         } else {
             for part in self.parts(&addresses, access.space, mask)? {
@@ -126,6 +139,77 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The usual load: 32-bit elements of global or shared memory to 32-bit registers. False if it
+    /// is another one.
+    fn load_words(
+        &mut self,
+        at: &mut At<'_>,
+        access: &Access,
+        bytes: u32,
+        mask: u32,
+        addresses: &[u64; LANES],
+    ) -> Result<bool, Finding> {
+        let mut words = [[0u32; LANES]; 4];
+        let count = access.slots.len();
+        match access.space {
+            Space::Global => {
+                self.check_load(at, access, bytes, mask, addresses)?;
+                for lane in lanes(mask) {
+                    let offset = self.inside(addresses[lane], bytes, lane)?;
+                    words_at(self.arena.data(), offset, count, lane, &mut words);
+                }
+                self.tally.global(mask, addresses, bytes, false);
+            }
+            Space::Shared => {
+                let offsets = offsets(addresses, 0);
+                self.check_shared_load(at, access, bytes, mask, &offsets)?;
+                for lane in lanes(mask) {
+                    let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
+                    words_at(&at.block.shared, offset, count, lane, &mut words);
+                }
+                self.tally.shared(mask, &offsets, bytes);
+            }
+            _ => return Ok(false),
+        }
+        for (slot, row) in access.slots.iter().zip(&words) {
+            if let Slot::B32(r) = slot {
+                at.warp.registers.set32(*r, row, mask);
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_load(
+        &mut self,
+        at: &At<'_>,
+        access: &Access,
+        bytes: u32,
+        mask: u32,
+        addresses: &[u64; LANES],
+    ) -> Result<(), Finding> {
+        if !self.checks {
+            return Ok(());
+        }
+        let mut a = described(at.pc, bytes, check::Op::Read, access.order);
+        a.read_only = access.read_only;
+        self.checker.global(self.arena, at.who, &a, mask, addresses)
+    }
+
+    fn check_shared_load(
+        &mut self,
+        at: &At<'_>,
+        access: &Access,
+        bytes: u32,
+        mask: u32,
+        offsets: &[u32; LANES],
+    ) -> Result<(), Finding> {
+        if !self.checks {
+            return Ok(());
+        }
+        let a = described(at.pc, bytes, check::Op::Read, access.order);
+        self.checker.shared(at.who, &a, mask, offsets)
+    }
+
     fn load_global(
         &mut self,
         at: &At<'_>,
@@ -135,10 +219,7 @@ impl Run<'_> {
         addresses: &[u64; LANES],
         values: &mut [u128; LANES],
     ) -> Result<(), Finding> {
-        if self.checks {
-            let a = described(at.pc, bytes, check::Op::Read, access.order);
-            self.checker.global(self.arena, at.who, &a, mask, addresses)?;
-        }
+        self.check_load(at, access, bytes, mask, addresses)?;
         for lane in lanes(mask) {
             let offset = self.inside(addresses[lane], bytes, lane)?;
             values[lane] = read(self.arena.data(), offset, bytes);
@@ -156,10 +237,7 @@ impl Run<'_> {
         offsets: &[u32; LANES],
         values: &mut [u128; LANES],
     ) -> Result<(), Finding> {
-        if self.checks {
-            let a = described(at.pc, bytes, check::Op::Read, access.order);
-            self.checker.shared(at.who, &a, mask, offsets)?;
-        }
+        self.check_shared_load(at, access, bytes, mask, offsets)?;
         for lane in lanes(mask) {
             let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
             values[lane] = read(&at.block.shared, offset, bytes);
@@ -277,6 +355,16 @@ pub(super) fn offset32(offset: u64) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX - 15)
 }
 
+/// Offsets of addresses in a window.
+#[inline(always)]
+pub(super) fn offsets(addresses: &[u64; LANES], base: u64) -> [u32; LANES] {
+    let mut offsets = [0; LANES];
+    for (offset, address) in offsets.iter_mut().zip(addresses) {
+        *offset = address.wrapping_sub(base).min(u64::from(u32::MAX - 15)) as u32;
+    }
+    offsets
+}
+
 /// Offset in shared memory, checked.
 pub(super) fn inside_shared(
     shared: &[u8],
@@ -291,7 +379,7 @@ pub(super) fn inside_shared(
         );
         return Err(finding(Kind::OutOfBounds, lane as u32, detail));
     }
-    if offset % bytes != 0 {
+    if offset & (bytes - 1) != 0 {
         let detail = format!("{bytes} bytes at offset {offset} of shared memory");
         return Err(finding(Kind::Misaligned, lane as u32, detail));
     }
@@ -303,7 +391,7 @@ fn inside_local(top: u32, offset: u32, bytes: u32, lane: usize) -> Result<(), Fi
         let detail = format!("{bytes} bytes at offset {offset} of {top} bytes of local memory");
         return Err(finding(Kind::OutOfBounds, lane as u32, detail));
     }
-    if offset % bytes != 0 {
+    if offset & (bytes - 1) != 0 {
         let detail = format!("{bytes} bytes at offset {offset} of local memory");
         return Err(finding(Kind::Misaligned, lane as u32, detail));
     }
@@ -319,6 +407,21 @@ pub(super) fn read(data: &[u8], offset: usize, bytes: u32) -> u128 {
         16 => u128::from_le_bytes(array(data, offset)),
         2 => u128::from(u16::from_le_bytes(array(data, offset))),
         _ => u128::from(data[offset]),
+    }
+}
+
+/// The lane's 32-bit elements, from `offset` on.
+#[inline(always)]
+fn words_at(
+    data: &[u8],
+    offset: usize,
+    count: usize,
+    lane: usize,
+    words: &mut [[u32; LANES]; 4],
+) {
+    let bytes = &data[offset..offset + 4 * count];
+    for (row, word) in words.iter_mut().zip(bytes.as_chunks().0) {
+        row[lane] = u32::from_le_bytes(*word);
     }
 }
 
@@ -346,11 +449,6 @@ fn spread(at: &mut At<'_>, access: &Access, values: &[u128; LANES], mask: u32) {
     let bits = access.bytes * 8;
     for (i, slot) in access.slots.iter().enumerate() {
         let shift = i as u32 * bits;
-        if let (Slot::B32(r), 32) = (slot, bits) {
-            let row = values.map(|v| (v >> shift) as u32);
-            at.warp.registers.set32(*r, &row, mask);
-            continue;
-        }
         let unused = 64 - bits;
         let width = 64 - access.width.clamp(8, 64);
         let row = values.map(|v| {

@@ -111,29 +111,28 @@ impl Tally {
     }
 
     fn phase(&mut self, mask: u32, offsets: &[u32], start: usize, bytes: u32) {
-        let mut words: [[u32; 32]; 32] = [[0; 32]; 32];
-        let mut lengths = [0u32; 32];
-        let mut any = false;
+        // Usually every bank is asked for one word at most: then one pass over the lanes will do.
+        let mut first = [0u32; 32];
+        let mut seen = 0u32;
+        let mut conflict = false;
         for (i, offset) in offsets.iter().enumerate() {
             if mask >> (start + i) & 1 == 0 {
                 continue;
             }
-            any = true;
-            let first = offset / 4;
-            for word in first..first + bytes.div_ceil(4) {
-                let bank = (word % 32) as usize;
-                let length = lengths[bank] as usize;
-                if !words[bank][..length].contains(&word) {
-                    words[bank][length] = word;
-                    lengths[bank] += 1;
-                }
+            let word = offset / 4;
+            for word in word..word + bytes.div_ceil(4) {
+                let bank = word % 32;
+                conflict |= seen >> bank & 1 != 0 && first[bank as usize] != word;
+                first[bank as usize] = word;
+                seen |= 1 << bank;
             }
         }
-        if any {
-            let waves = u64::from(lengths.iter().copied().max().unwrap_or(1));
-            self.shared_wavefronts += waves;
-            self.bank_conflicts += waves - 1;
+        if seen == 0 {
+            return;
         }
+        let waves = if conflict { wavefronts(mask >> start, offsets, bytes) } else { 1 };
+        self.shared_wavefronts += waves;
+        self.bank_conflicts += waves - 1;
     }
 
     pub(crate) fn finish(self, kernel: &str, mma_names: &[String]) -> Counts {
@@ -165,6 +164,18 @@ impl Tally {
             divergent_branches: self.divergent_branches,
         }
     }
+}
+
+/// The most distinct words that one bank is asked for.
+fn wavefronts(mask: u32, offsets: &[u32], bytes: u32) -> u64 {
+    let active = offsets.iter().enumerate().filter(|(i, _)| mask >> i & 1 != 0);
+    let words = active.flat_map(|(_, offset)| offset / 4..offset / 4 + bytes.div_ceil(4));
+    let mut words: Vec<u32> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    let mut banks = [0u64; 32];
+    words.iter().for_each(|word| banks[(word % 32) as usize] += 1);
+    banks.into_iter().max().unwrap_or(1)
 }
 
 /// Distinct 32-byte sectors that the lanes ask for.

@@ -1,0 +1,204 @@
+//! The backend value: the operations on one stream.
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::driver::{Context, Stream};
+use super::policy::RowPolicy;
+use super::{ExpertTerms, combine, gather, prepare};
+use crate::backend::{
+    Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
+    RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
+    check, sealed,
+};
+use crate::config::{PlanConfig, RouterConfig};
+use crate::element::{Element, Scalar};
+use crate::error::{Error, Result};
+use crate::view::{CudaSpace, MatrixMut};
+
+/// A CUDA device, bound to one stream.
+///
+/// Calls submit work to the stream and return; results are there when the stream has got that far.
+/// They may be captured into a graph, except [`prepare`](Backend::prepare), which allocates. A clone
+/// is the same stream.
+///
+/// Kernels are loaded when the first value in a context is made, and stay loaded.
+#[derive(Debug, Clone)]
+pub struct Cuda {
+    stream: Arc<Stream>,
+    row_policy: Option<RowPolicy>,
+}
+
+impl Cuda {
+    /// A new stream in the primary context of device `ordinal`. The primary context then lives as
+    /// long as the process.
+    ///
+    /// # Errors
+    /// [`Error::KernelsNotBuilt`], [`Error::DriverNotFound`], [`Error::DriverTooOld`],
+    /// [`Error::NoDevice`], [`Error::InvalidArgument`] if there is no such device,
+    /// [`Error::Cuda`] from the driver.
+    pub fn new(ordinal: usize) -> Result<Self> {
+        super::built()?;
+        Ok(Self::on(Stream::new(Context::primary(ordinal)?)?))
+    }
+
+    /// A stream of the caller's (`CUstream` or `cudaStream_t`), in the context it was created in. The
+    /// special handles work too: 0 and 1 are the legacy default stream, 2 is the default stream of the
+    /// thread that makes a call; they belong to the context that is current on this thread.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new); [`Error::InvalidArgument`] if a special handle is given and no
+    /// context is current.
+    ///
+    /// # Safety
+    /// The handle is alive or special. Stream and context outlive this value, its clones, and
+    /// everything that they prepared.
+    pub unsafe fn from_raw(stream: *mut c_void) -> Result<Self> {
+        super::built()?;
+        // SAFETY: as the caller vouches.
+        Ok(Self::on(unsafe { Stream::foreign(stream, None) }?))
+    }
+
+    /// A stream that `keep` keeps alive, with its context.
+    ///
+    /// # Safety
+    /// It does.
+    pub(super) unsafe fn kept(
+        stream: *mut c_void,
+        keep: Arc<dyn Any + Send + Sync>,
+    ) -> Result<Self> {
+        super::built()?;
+        // SAFETY: as the caller vouches.
+        Ok(Self::on(unsafe { Stream::foreign(stream, Some(keep)) }?))
+    }
+
+    fn on(stream: Stream) -> Self {
+        Self { stream: Arc::new(stream), row_policy: None }
+    }
+
+    /// With gather and combine laid out in one way, not as the library would choose. Results stay
+    /// the same, to the bit.
+    #[must_use]
+    pub fn with_row_policy(self, policy: RowPolicy) -> Self {
+        Self { row_policy: Some(policy), ..self }
+    }
+
+    /// The device's number.
+    #[must_use]
+    pub fn ordinal(&self) -> usize {
+        // The driver counts from 0.
+        self.stream.context().ordinal().unsigned_abs() as usize
+    }
+
+    /// The stream, as a `CUstream`.
+    #[must_use]
+    pub fn stream(&self) -> *mut c_void {
+        self.stream.as_raw()
+    }
+
+    /// Waits until the stream has done everything submitted so far.
+    ///
+    /// # Errors
+    /// The device's own, also of calls submitted earlier.
+    pub fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize()
+    }
+
+    pub(super) fn context(&self) -> &Arc<Context> {
+        self.stream.context()
+    }
+
+    /// The check that memory is this device's.
+    fn memory(&self) -> impl Fn(&'static str, usize) -> Result<()> {
+        |argument, address| self.stream.check_memory(argument, address)
+    }
+}
+
+/// What there is no kernel for.
+fn missing<T>(operation: &'static str) -> Result<T> {
+    Err(Error::Unsupported {
+        argument: operation,
+        expected: "prepare, gather or combine".to_owned(),
+        found: format!("{operation}, which has no CUDA kernel yet"),
+    })
+}
+
+impl sealed::Sealed for Cuda {}
+
+impl Backend for Cuda {
+    type Space = CudaSpace;
+    type Terms = ExpertTerms;
+
+    fn prepare(
+        &self,
+        config: &RouterConfig,
+        args: PrepareArgs<'_, CudaSpace>,
+    ) -> Result<Prepared<Self>> {
+        check::prepare(config, &args, self.memory())?;
+        let terms = prepare::expert_terms(&self.stream, config, args.experts)?;
+        Ok(Prepared::new(config, args.experts, terms))
+    }
+
+    fn route_workspace(&self, _: &RouterConfig, _: RouteShape) -> Result<WorkspaceSize> {
+        missing("route")
+    }
+
+    fn route(
+        &self,
+        _: &RouterConfig,
+        _: &Prepared<Self>,
+        _: RouteArgs<'_, CudaSpace>,
+        _: RouteOut<'_, CudaSpace>,
+        _: Workspace<'_, CudaSpace>,
+    ) -> Result<()> {
+        missing("route")
+    }
+
+    fn select_workspace(&self, _: &RouterConfig, _: SelectShape) -> Result<WorkspaceSize> {
+        missing("select")
+    }
+
+    fn select(
+        &self,
+        _: &RouterConfig,
+        _: SelectArgs<'_, CudaSpace>,
+        _: SelectOut<'_, CudaSpace>,
+        _: Workspace<'_, CudaSpace>,
+    ) -> Result<()> {
+        missing("select")
+    }
+
+    fn plan_workspace(&self, _: &PlanConfig, _: PlanShape) -> Result<WorkspaceSize> {
+        missing("plan")
+    }
+
+    fn plan(
+        &self,
+        _: &PlanConfig,
+        _: PlanArgs<'_, CudaSpace>,
+        _: PlanOut<'_, CudaSpace>,
+        _: Workspace<'_, CudaSpace>,
+    ) -> Result<()> {
+        missing("plan")
+    }
+
+    fn gather<T: Scalar>(
+        &self,
+        args: GatherArgs<'_, T, CudaSpace>,
+        grouped: MatrixMut<'_, T, CudaSpace>,
+    ) -> Result<()> {
+        check::gather(&args, &grouped, self.memory())?;
+        gather::gather(&self.stream, self.row_policy, args, grouped)
+    }
+
+    fn combine<T: Element>(
+        &self,
+        args: CombineArgs<'_, T, CudaSpace>,
+        out: MatrixMut<'_, T, CudaSpace>,
+    ) -> Result<()> {
+        check::combine(&args, &out, self.memory())?;
+        combine::combine(&self.stream, self.row_policy, args, out)
+    }
+}

@@ -1,0 +1,244 @@
+//! The kernels that the host launches, and their one argument each, equal to the struct of the same
+//! name in `kernels/`.
+
+use std::marker::PhantomData;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::element::DType;
+
+/// A kernel that takes a `P`.
+#[derive(Debug)]
+pub(super) struct Entry<P> {
+    pub(super) name: &'static str,
+    /// Threads of a block at most, as its launch bounds say.
+    pub(super) max_threads: u32,
+    params: PhantomData<fn(P)>,
+}
+
+impl<P> Entry<P> {
+    const fn new(name: &'static str, max_threads: u32) -> Self {
+        Self { name, max_threads, params: PhantomData }
+    }
+}
+
+/// Threads of a block of the row kernels, see `kernels/common/rows.cuh`.
+pub(super) const ROW_THREADS: u32 = 256;
+
+/// Threads of a block of prepare at most.
+pub(super) const PREPARE_THREADS: u32 = 128;
+
+/// Argument of `kernels/gather.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct GatherParams {
+    pub(super) tokens: u64,
+    pub(super) assignment_of_row: u64,
+    pub(super) grouped: u64,
+    pub(super) token_stride: u64,
+    pub(super) grouped_stride: u64,
+    pub(super) row_bytes: u64,
+    pub(super) rows: u32,
+    pub(super) assignments: u32,
+    pub(super) top_k: u32,
+    pub(super) lanes_log2: u32,
+}
+const _: () = assert!(size_of::<GatherParams>() == 64);
+
+/// Argument of `kernels/combine.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct CombineParams {
+    pub(super) grouped: u64,
+    pub(super) row_of_assignment: u64,
+    pub(super) weights: u64,
+    pub(super) out: u64,
+    pub(super) grouped_stride: u64,
+    pub(super) weight_stride: u64,
+    pub(super) out_stride: u64,
+    pub(super) width: u64,
+    pub(super) tokens: u64,
+    pub(super) rows: u32,
+    pub(super) top_k: u32,
+    pub(super) lanes_log2: u32,
+    pub(super) reserved: u32,
+}
+const _: () = assert!(size_of::<CombineParams>() == 88);
+
+/// Argument of `kernels/prepare.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PrepareParams {
+    pub(super) experts: u64,
+    pub(super) terms: u64,
+    pub(super) scales: u64,
+    pub(super) stride: u64,
+    pub(super) width: u64,
+    pub(super) score: u32,
+    pub(super) offset: f32,
+}
+const _: () = assert!(size_of::<PrepareParams>() == 48);
+
+/// By log2 of the bytes of an access.
+static GATHER: [Entry<GatherParams>; 5] = [
+    Entry::new("cosmoe_gather_1", ROW_THREADS),
+    Entry::new("cosmoe_gather_2", ROW_THREADS),
+    Entry::new("cosmoe_gather_4", ROW_THREADS),
+    Entry::new("cosmoe_gather_8", ROW_THREADS),
+    Entry::new("cosmoe_gather_16", ROW_THREADS),
+];
+
+/// From 2 bytes an access (f16, bf16) or 4 (f32) on.
+static COMBINE_BF16: [Entry<CombineParams>; 4] = [
+    Entry::new("cosmoe_combine_bf16_2", ROW_THREADS),
+    Entry::new("cosmoe_combine_bf16_4", ROW_THREADS),
+    Entry::new("cosmoe_combine_bf16_8", ROW_THREADS),
+    Entry::new("cosmoe_combine_bf16_16", ROW_THREADS),
+];
+static COMBINE_F16: [Entry<CombineParams>; 4] = [
+    Entry::new("cosmoe_combine_f16_2", ROW_THREADS),
+    Entry::new("cosmoe_combine_f16_4", ROW_THREADS),
+    Entry::new("cosmoe_combine_f16_8", ROW_THREADS),
+    Entry::new("cosmoe_combine_f16_16", ROW_THREADS),
+];
+static COMBINE_F32: [Entry<CombineParams>; 3] = [
+    Entry::new("cosmoe_combine_f32_4", ROW_THREADS),
+    Entry::new("cosmoe_combine_f32_8", ROW_THREADS),
+    Entry::new("cosmoe_combine_f32_16", ROW_THREADS),
+];
+
+/// One element an access, or 16 bytes.
+static PREPARE_BF16: [Entry<PrepareParams>; 2] = [
+    Entry::new("cosmoe_prepare_bf16_2", PREPARE_THREADS),
+    Entry::new("cosmoe_prepare_bf16_16", PREPARE_THREADS),
+];
+static PREPARE_F16: [Entry<PrepareParams>; 2] = [
+    Entry::new("cosmoe_prepare_f16_2", PREPARE_THREADS),
+    Entry::new("cosmoe_prepare_f16_16", PREPARE_THREADS),
+];
+static PREPARE_F32: [Entry<PrepareParams>; 2] = [
+    Entry::new("cosmoe_prepare_f32_4", PREPARE_THREADS),
+    Entry::new("cosmoe_prepare_f32_16", PREPARE_THREADS),
+];
+
+/// The gather whose accesses move `bytes`, a power of two up to 16.
+pub(super) fn gather(bytes: u32) -> &'static Entry<GatherParams> {
+    at(&GATHER, bytes)
+}
+
+/// The combine whose accesses move `bytes`, a power of two from one element to 16.
+pub(super) fn combine(dtype: DType, bytes: u32) -> &'static Entry<CombineParams> {
+    match dtype {
+        DType::BF16 => at(&COMBINE_BF16, bytes / 2),
+        DType::F16 => at(&COMBINE_F16, bytes / 2),
+        DType::F32 => at(&COMBINE_F32, bytes / 4),
+    }
+}
+
+/// The prepare for rows aligned to 16 bytes, or to the element alone.
+pub(super) fn prepare(dtype: DType, wide: bool) -> &'static Entry<PrepareParams> {
+    let entries = match dtype {
+        DType::BF16 => &PREPARE_BF16,
+        DType::F16 => &PREPARE_F16,
+        DType::F32 => &PREPARE_F32,
+    };
+    &entries[usize::from(wide)]
+}
+
+/// Entry log2(`width`); policies keep it in range.
+fn at<P>(entries: &[Entry<P>], width: u32) -> &Entry<P> {
+    let last = entries.len() - 1;
+    &entries[(width.max(1).ilog2() as usize).min(last)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda::registry;
+
+    /// Name, bytes of the argument, most threads.
+    fn all() -> Vec<(&'static str, u32, u32)> {
+        fn of<P>(entries: &'static [Entry<P>]) -> impl Iterator<Item = (&'static str, u32, u32)> {
+            entries.iter().map(|e| (e.name, size_of::<P>() as u32, e.max_threads))
+        }
+        let mut all: Vec<_> = of(&GATHER).collect();
+        for entries in [&COMBINE_BF16[..], &COMBINE_F16, &COMBINE_F32] {
+            all.extend(of(entries));
+        }
+        for entries in [&PREPARE_BF16[..], &PREPARE_F16, &PREPARE_F32] {
+            all.extend(of(entries));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Every `.entry` of a PTX text: name, bytes and alignment of its parameters, `.maxntid`.
+    fn entries(ptx: &str) -> Vec<(String, Vec<(u32, u32)>, u32)> {
+        let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+        let mut found: Vec<(String, Vec<(u32, u32)>, u32)> = Vec::new();
+        for line in ptx.lines().map(str::trim) {
+            if let Some((_, name)) = line.split_once(".entry ") {
+                found.push((name.trim_end_matches('(').to_owned(), Vec::new(), 0));
+            } else if let (Some(entry), Some(param)) =
+                (found.last_mut(), line.strip_prefix(".param"))
+            {
+                // .param .align 8 .b8 NAME[64]
+                let words: Vec<&str> = param.split_whitespace().collect();
+                assert!(words[0] == ".align" && words[2] == ".b8", "{line}");
+                let (_, size) = words[3].split_once('[').unwrap();
+                entry.1.push((number(size), number(words[1])));
+            } else if let (Some(entry), Some(threads)) =
+                (found.last_mut(), line.strip_prefix(".maxntid"))
+            {
+                entry.2 = number(threads.split(',').next().unwrap());
+            }
+        }
+        found
+    }
+
+    /// No kernel without a struct, no struct without a kernel: one parameter each, of the struct's
+    /// size and alignment, with the launch bounds that the host keeps to.
+    #[test]
+    fn the_ptx_takes_these_structs() {
+        if registry::MODULES.is_empty() {
+            eprintln!("SKIPPED: this build holds no CUDA kernels to compare with");
+            return;
+        }
+        let mut built = Vec::new();
+        for module in registry::MODULES {
+            let found = entries(module.ptx());
+            assert_eq!(found.len(), module.kernels.len(), "{}", module.name);
+            for (name, params, threads) in found {
+                let &[(size, align)] = params.as_slice() else {
+                    panic!("{name} takes {} parameters", params.len())
+                };
+                assert_eq!(align, 8, "{name}");
+                let kernel = module.kernels.iter().find(|kernel| kernel.name == name).unwrap();
+                assert_eq!(kernel.parameters, [size], "{name}");
+                assert_eq!(kernel.max_threads, Some(threads), "{name}");
+                built.push((kernel.name, size, threads));
+            }
+        }
+        built.sort_unstable();
+        assert_eq!(built, all());
+        let aligned =
+            [align_of::<GatherParams>(), align_of::<CombineParams>(), align_of::<PrepareParams>()];
+        assert_eq!(aligned, [8; 3]);
+    }
+
+    #[test]
+    fn widths_find_their_kernels() {
+        for bytes in [1, 2, 4, 8, 16] {
+            assert_eq!(gather(bytes).name, format!("cosmoe_gather_{bytes}"));
+            for dtype in [DType::BF16, DType::F16, DType::F32] {
+                if bytes >= dtype.size() as u32 {
+                    let expected = format!("cosmoe_combine_{dtype}_{bytes}");
+                    assert_eq!(combine(dtype, bytes).name, expected);
+                }
+                assert_eq!(prepare(dtype, true).name, format!("cosmoe_prepare_{dtype}_16"));
+                let expected = format!("cosmoe_prepare_{dtype}_{}", dtype.size());
+                assert_eq!(prepare(dtype, false).name, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Per-expert terms, kept on the device.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::driver::{Grid, Stream, StreamMemory, launch};
+use super::params::{self, PrepareParams};
+use super::policy::{self, Rows};
+use crate::config::{RouterConfig, Score};
+use crate::cpu::COSINE_EPSILON;
+use crate::error::Result;
+use crate::view::{CudaSpace, FloatMatrixRef, each};
+
+/// What a CUDA backend keeps of a set of experts, in memory of the stream that prepared them.
+#[derive(Debug)]
+pub struct ExpertTerms {
+    /// Terms, then scales: `[2, E]` f32.
+    memory: StreamMemory,
+    experts: usize,
+}
+
+impl ExpertTerms {
+    /// Each expert's term (the divisor of the cosine family, the sum of squares of `Laplace`, else
+    /// 0) and the power of two that its row is multiplied with. Waits for the device.
+    ///
+    /// # Errors
+    /// The device's own, also of calls submitted earlier.
+    pub fn read(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let terms = self.memory.read_floats(0, self.experts)?;
+        Ok((terms, self.memory.read_floats(self.experts, self.experts)?))
+    }
+}
+
+/// The kernel's number of a score, and what it adds to or takes as the least norm.
+fn score(score: Score) -> (u32, f32) {
+    match score {
+        Score::Linear => (0, 0.0),
+        Score::Laplace => (1, 0.0),
+        Score::Cosine => (2, COSINE_EPSILON),
+        Score::PerturbedCosine { tau_expert, .. } => (3, tau_expert),
+    }
+}
+
+/// The arguments have passed [`check::prepare`](crate::backend::check::prepare): there is at least one
+/// expert and one column.
+pub(super) fn expert_terms(
+    stream: &Arc<Stream>,
+    config: &RouterConfig,
+    experts: FloatMatrixRef<'_, CudaSpace>,
+) -> Result<ExpertTerms> {
+    let (count, dtype) = (experts.rows(), experts.dtype());
+    let address = each!(experts, view => view.as_ptr().addr()) as u64;
+    let memory = StreamMemory::new(stream, 2 * count * size_of::<f32>())?;
+    let (score, offset) = score(config.score());
+    let params = PrepareParams {
+        experts: address,
+        terms: memory.address(),
+        scales: memory.address() + (count * size_of::<f32>()) as u64,
+        stride: experts.row_stride() as u64,
+        width: experts.cols() as u64,
+        score,
+        offset,
+    };
+    let rows =
+        Rows { address, stride_bytes: (experts.row_stride() * dtype.size()) as u64, rows: count };
+    let wide = policy::alignment(&[rows]) == 16;
+    let threads = policy::prepare_threads(dtype, experts.cols());
+    let grid = Grid { blocks: [count as u64, 1], threads };
+    // SAFETY: the kernel reads the rows of `experts`, inside the shape that the view vouches for, and
+    // writes the new memory.
+    unsafe { launch(stream, params::prepare(dtype, wide), grid, &params)? };
+    Ok(ExpertTerms { memory, experts: count })
+}
