@@ -9,7 +9,7 @@ pub(crate) fn text(modules: &[Module], nvcc_version: Option<&str>) -> String {
     let mut text = String::from("// Written by the build script.\n\n");
     let version = "/// The version of the nvcc that built the kernels; none: they were not built.";
     line(&mut text, version);
-    line(&mut text, &format!("pub const NVCC_VERSION: Option<&str> = {nvcc_version:?};\n"));
+    line(&mut text, &format!("pub(crate) const NVCC_VERSION: Option<&str> = {nvcc_version:?};\n"));
     line(&mut text, "/// One per file of `kernels/`, by name; empty when they were not built.");
     line(&mut text, "pub(crate) static MODULES: &[Module] = &[");
     for module in modules {
@@ -26,7 +26,6 @@ fn module(text: &mut String, module: &Module) {
     line(text, &format!("        fatbin: fatbin!({path:?}, {}),", module.fatbin_len));
     line(text, &format!("        ptx: ({}, {}),", module.ptx.start, module.ptx.end));
     line(text, &format!("        archs: &{:?},", module.archs));
-    line(text, &format!("        constants: &{:?},", module.constants));
     line(text, "        kernels: &[");
     for kernel in &module.kernels {
         line(text, "            Kernel {");

@@ -3,14 +3,8 @@
 
 mod common;
 
-use std::fmt::Debug;
-
-use common::{PlanInput, Planned, Rng, assert_plan};
-use cosmoe::{
-    Backend, Capacity, CombineArgs, Cpu, DropPolicy, Element, GatherArgs, Host, MatrixMut,
-    MatrixRef, PlanConfig, Scalar, VectorRef, oracle,
-};
-use half::{bf16, f16};
+use common::{PlanInput, Planned, Rng, assert_plan, row_cases};
+use cosmoe::{Capacity, Cpu, DropPolicy, PlanConfig};
 use proptest::prelude::*;
 
 fn plan(config: &PlanConfig, input: &PlanInput) -> Planned {
@@ -230,198 +224,37 @@ fn the_capacity_factor_counts_all_rows() {
 
 // ---------------------------------------------------------------- gather and combine
 
-fn gather<T: Scalar, B: Backend<Space = Host>>(
-    backend: &B,
-    tokens: &[Vec<T>],
-    width: usize,
-    assignment_of_row: &[i32],
-    top_k: usize,
-    (pad, unwritten): (usize, T),
-) -> Vec<Vec<T>> {
-    let (from, stride) = strided(tokens, width, pad, unwritten);
-    let (mut to, _) =
-        strided(&vec![vec![unwritten; width]; assignment_of_row.len()], width, pad, unwritten);
-    let args = GatherArgs {
-        tokens: MatrixRef::with_row_stride(&from, tokens.len(), width, stride).unwrap(),
-        assignment_of_row: VectorRef::new(assignment_of_row),
-        top_k,
-    };
-    let rows = assignment_of_row.len();
-    let grouped = MatrixMut::with_row_stride(&mut to, rows, width, stride).unwrap();
-    backend.gather(args, grouped).unwrap();
-    rows_of(&to, rows, width, stride)
-}
-
-/// Rows `width + pad` apart, the gaps filled with `gap`.
-fn strided<T: Copy>(rows: &[Vec<T>], width: usize, pad: usize, gap: T) -> (Vec<T>, usize) {
-    let stride = width + pad;
-    let mut data = Vec::new();
-    for (r, row) in rows.iter().enumerate() {
-        data.extend(row);
-        if r + 1 < rows.len() {
-            data.resize(data.len() + pad, gap);
-        }
-    }
-    (data, stride)
-}
-
-fn rows_of<T: Copy>(data: &[T], rows: usize, width: usize, stride: usize) -> Vec<Vec<T>> {
-    (0..rows).map(|r| data[r * stride..][..width].to_vec()).collect()
-}
-
-fn check_gather<T: Scalar + PartialEq + Debug>(value: impl Fn(u64) -> T, unwritten: T) {
-    let mut rng = Rng::new(31);
-    for (t, d, k) in
-        [(0, 5, 2), (1, 1, 1), (7, 3, 2), (16, 64, 1), (33, 129, 3), (5, 0, 2), (300, 40, 4)]
-    {
-        let tokens: Vec<Vec<T>> =
-            (0..t).map(|_| (0..d).map(|_| value(rng.next())).collect()).collect();
-        let rows = t * k + 9;
-        let mut map: Vec<i32> = (0..rows).map(|_| rng.below(t * k + 1) as i32 - 1).collect();
-        // Outside 0..T*K is padding.
-        map[0] = (t * k) as i32;
-        map[1] = i32::MIN;
-        map[2] = i32::MAX;
-        for pad in [0, 3] {
-            let found = gather(&Cpu::new(), &tokens, d, &map, k, (pad, unwritten));
-            assert!(found == oracle::gather(&tokens, d, &map, k), "[{t}, {d}] K {k} pad {pad}");
-        }
-    }
-}
-
 #[test]
 fn gather_copies_every_element_type_and_zeroes_padding() {
-    check_gather(|n| n as u8, 0xa5);
-    check_gather(|n| n as i16, -7);
-    check_gather(|n| n as u32, 0xdead_beef);
-    check_gather(|n| n as f32, -7.0);
-    check_gather(|n| bf16::from_f32(n as f32), bf16::from_f32(-7.0));
-    // No rows at all.
-    let none: Vec<Vec<u16>> = gather(&Cpu::new(), &[vec![1, 2]], 2, &[], 1, (0, 9));
-    assert!(none.is_empty());
+    row_cases::gather_copies_every_element_type_and_zeroes_padding(&Cpu::new());
 }
 
-/// Payloads of NaN survive a gather.
 #[test]
 fn gather_moves_bits() {
-    let nan = f32::from_bits(0x7fa1_2345);
-    let found = gather(&Cpu::new(), &[vec![nan, -0.0]], 2, &[0, -1], 1, (0, 1.0));
-    let bits: Vec<u32> = found.concat().iter().map(|v| v.to_bits()).collect();
-    assert_eq!(bits, [0x7fa1_2345, 0x8000_0000, 0, 0]);
-}
-
-fn combine<T: Element>(
-    grouped: &[Vec<T>],
-    width: usize,
-    rows: &[i32],
-    weights: &[f32],
-    top_k: usize,
-    pad: usize,
-) -> Vec<Vec<T>> {
-    let unwritten = T::from_f32(-77.0);
-    let tokens = weights.len().checked_div(top_k).unwrap_or(0);
-    let (from, stride) = strided(grouped, width, pad, T::from_f32(f32::NAN));
-    let (mut to, _) = strided(&vec![vec![unwritten; width]; tokens], width, pad, unwritten);
-    let args = CombineArgs {
-        grouped: MatrixRef::with_row_stride(&from, grouped.len(), width, stride).unwrap(),
-        row_of_assignment: VectorRef::new(rows),
-        weights: MatrixRef::new(weights, tokens, top_k).unwrap(),
-    };
-    let out = MatrixMut::with_row_stride(&mut to, tokens, width, stride).unwrap();
-    Cpu::new().combine(args, out).unwrap();
-    rows_of(&to, tokens, width, stride)
-}
-
-/// Bits, where NaN is NaN whatever its payload.
-fn bits<T: Element>(values: &[T]) -> Vec<u32> {
-    let of = |v: &T| {
-        if v.to_f32().is_nan() { u32::MAX } else { v.to_f32().to_bits() }
-    };
-    values.iter().map(of).collect()
-}
-
-fn check_combine<T: Element>() {
-    let mut rng = Rng::new(41);
-    for (t, d, k, rows) in [
-        (0, 4, 2, 3),
-        (1, 1, 1, 1),
-        (5, 7, 2, 12),
-        (17, 64, 8, 140),
-        (33, 131, 3, 100),
-        (4, 0, 2, 9),
-        (300, 33, 2, 640),
-    ] {
-        // The last row is padding: NaN, and no assignment has it.
-        let grouped: Vec<Vec<T>> = (0..rows)
-            .map(|r| {
-                let value = |rng: &mut Rng| {
-                    if r + 1 == rows { f32::NAN } else { rng.normal() }
-                };
-                (0..d).map(|_| T::from_f32(value(&mut rng))).collect()
-            })
-            .collect();
-        let map: Vec<i32> = (0..t * k)
-            .map(|_| match rng.below(8) {
-                0 => -1,
-                1 => rng.pick(&[i32::MIN, rows as i32, i32::MAX]),
-                _ => rng.below(rows.max(2) - 1) as i32,
-            })
-            .collect();
-        let weights: Vec<f32> = (0..t * k)
-            .map(|_| rng.pick(&[0.0, -0.0, 1.0, 0.3, 1e-3]) * (1.0 + rng.uniform()))
-            .collect();
-        for pad in [0, 5] {
-            let found = combine(&grouped, d, &map, &weights, k, pad);
-            for (t, row) in found.iter().enumerate() {
-                let range = t * k..(t + 1) * k;
-                let expected = oracle::combine(&grouped, d, &map[range.clone()], &weights[range]);
-                assert_eq!(bits(row), bits(&expected), "row {t}, width {d}, K {k}, {}", T::DTYPE);
-            }
-        }
-    }
+    row_cases::gather_moves_bits(&Cpu::new());
 }
 
 #[test]
 fn combine_is_the_defined_chain() {
-    check_combine::<f32>();
-    check_combine::<f16>();
-    check_combine::<bf16>();
+    row_cases::combine_is_the_defined_chain(&Cpu::new());
 }
 
 #[test]
 fn combine_skips_weight_zero_and_never_reads_padding() {
-    let (inf, nan) = (f32::INFINITY, f32::NAN);
-    let grouped = [vec![inf, nan], vec![1.0, -2.0], vec![nan, nan]];
-    assert_eq!(combine(&grouped, 2, &[0, 1], &[0.0, 0.5], 2, 0), [[0.5, -1.0]]);
-    assert_eq!(combine(&grouped, 2, &[0, 1], &[-0.0, 0.5], 2, 0), [[0.5, -1.0]]);
-    // No term: +0, also where the weights are negative or the rows are none.
-    let none = combine(&grouped, 2, &[-1, -1, 0, -1], &[1.0, -1.0, -0.0, nan], 2, 0);
-    assert!(none.concat().iter().all(|v| v.to_bits() == 0));
-    // A weight that is read passes on what it meets.
-    let found = combine(&grouped, 2, &[0, 1], &[1.0, 1.0], 2, 0).concat();
-    assert!(found[0] == inf && found[1].is_nan());
-    // The sum starts at +0: -0 is not kept.
-    assert_eq!(combine(&[vec![-0.0_f32]], 1, &[0], &[1.0], 1, 0)[0][0].to_bits(), 0);
+    row_cases::combine_skips_weight_zero_and_never_reads_padding(&Cpu::new());
 }
 
-/// 16-bit outputs are rounded once, from f32: 1 + 2^-9 + 2^-9 is not 1 in bf16 steps of 2^-7.
 #[test]
 fn combine_rounds_once() {
-    let grouped = [vec![bf16::from_f32(1.0)], vec![bf16::from_f32(1.0)], vec![bf16::from_f32(1.0)]];
-    let weights = [1.0, 0.003, 0.003];
-    let found = combine(&grouped, 1, &[0, 1, 2], &weights, 3, 0);
-    assert_eq!(found[0][0], bf16::from_f32(1.006));
-    assert_ne!(found[0][0], bf16::from_f32(1.0));
-    let grouped: Vec<Vec<f16>> = vec![vec![f16::from_f32(2048.0)], vec![f16::from_f32(1.0)]];
-    let found = combine(&grouped, 1, &[0, 1, 1], &[1.0, 1.0, 1.0], 3, 0);
-    assert_eq!(found[0][0], f16::from_f32(2050.0));
+    row_cases::combine_rounds_once(&Cpu::new());
 }
 
-/// Fused, not multiplied and then added: (1 + 2^-12)^2 - 1 keeps its last bit.
 #[test]
 fn combine_uses_fused_multiply_add() {
-    let a = 1.0 + 2.0_f32.powi(-12);
-    let found = combine(&[vec![-1.0_f32], vec![a]], 1, &[0, 1], &[1.0, a], 2, 0);
-    assert_eq!(found[0][0], a.mul_add(a, -1.0));
-    assert_ne!(found[0][0], a * a - 1.0);
+    row_cases::combine_uses_fused_multiply_add(&Cpu::new());
+}
+
+#[test]
+fn combine_rounds_as_the_types_do() {
+    row_cases::combine_rounds_as_the_types_do(&Cpu::new());
 }

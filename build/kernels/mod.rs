@@ -21,6 +21,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use module::Module;
+#[allow(unused_imports, reason = "for those who read a module's fields")]
+pub(crate) use usage::Usage;
 
 /// What to build, with what, and where to.
 #[derive(Debug, Clone)]

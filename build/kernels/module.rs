@@ -17,7 +17,6 @@ pub(crate) struct Module {
     /// Where in the fatbin the PTX lies.
     pub(crate) ptx: Range<usize>,
     pub(crate) archs: Vec<u32>,
-    pub(crate) constants: Vec<(String, u32)>,
     pub(crate) kernels: Vec<Kernel>,
 }
 
@@ -148,7 +147,6 @@ impl Stage<'_> {
             fatbin_len: fatbin.len(),
             ptx,
             archs: self.settings.archs.clone(),
-            constants: ptx::constants(text),
             kernels: kernels.collect::<Result<_, _>>()?,
         })
     }

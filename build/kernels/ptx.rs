@@ -1,6 +1,5 @@
-//! Reads from PTX what the host needs to know: kernels, their parameters and launch bounds,
-//! exported constants. Cleans the names of source files, so that a build does not depend on where
-//! it was made.
+//! Reads from PTX what the host needs to know: kernels, their parameters and launch bounds. Cleans
+//! the names of source files, so that a build does not depend on where it was made.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -55,18 +54,6 @@ fn parameter_bytes(declaration: &str) -> Option<u32> {
 fn bytes_of_type(name: &str) -> Option<u32> {
     let bits = name.strip_prefix(['b', 'u', 's', 'f'])?.parse::<u32>().ok()?;
     matches!(bits, 8 | 16 | 32 | 64).then_some(bits / 8)
-}
-
-/// Scalars in constant memory, `.const .align 4 .u32 name = 64;`: `extern "C" __constant__ const
-/// unsigned`.
-pub(crate) fn constants(ptx: &str) -> Vec<(String, u32)> {
-    let declarations = ptx.lines().filter_map(|line| {
-        let line = line.trim();
-        let line = line.strip_prefix(".visible ").unwrap_or(line);
-        let (name, value) = line.strip_prefix(".const .align 4 .u32 ")?.split_once(" = ")?;
-        Some((name.trim().to_owned(), value.trim_end_matches(';').trim().parse().ok()?))
-    });
-    declarations.collect()
 }
 
 /// Where source files lie: a package's become `kernels/...`, CUDA's headers `cuda/include/...`.
@@ -136,11 +123,6 @@ mod tests {
     use super::*;
 
     const PTX: &str = "\
-.const .align 4 .u32 kTile = 128;
-.visible .const .align 4 .u32 kRows = 32;
-.const .align 4 .f32 kFloat = 0f3F800000;
-.const .align 4 .b8 kTable[8] = {1, 2};
-
 .visible .entry first(
 \t.param .align 8 .b8 first_param_0[24],
 \t.param .u32 first_param_1,
@@ -171,11 +153,6 @@ mod tests {
             Err("an .entry that is not understood: odd(.param .align 8 .b9 x[24]) ".to_owned())
         );
         Ok(())
-    }
-
-    #[test]
-    fn unsigned_constants_are_exported() {
-        assert_eq!(constants(PTX), [("kTile".to_owned(), 128), ("kRows".to_owned(), 32)]);
     }
 
     #[test]

@@ -37,8 +37,6 @@ const SOURCE: &str = r#"#include "common/tile.cuh"
 
 struct Params { const float* in; float* out; unsigned long long count; };
 
-extern "C" __constant__ const unsigned kThreads = 2 * kTile;
-
 extern "C" __global__ __launch_bounds__(2 * kTile) void scale(
     const __grid_constant__ Params params) {
     __shared__ float tile[2 * kTile];
@@ -89,7 +87,6 @@ fn a_module_says_what_the_host_needs() -> Result<()> {
     let built = built(&settings);
     let [module] = built.modules.as_slice() else { panic!("expected one module") };
     assert_eq!((module.name.as_str(), module.archs.as_slice()), ("sample", [80, 90].as_slice()));
-    assert_eq!(module.constants, [("kThreads".to_owned(), 128)]);
     let [kernel] = module.kernels.as_slice() else { panic!("expected one kernel") };
     assert_eq!((kernel.name.as_str(), kernel.max_threads), ("scale", Some(128)));
     assert_eq!(kernel.parameters, [24]);
@@ -123,7 +120,7 @@ fn only_what_changed_is_built_again() -> Result<()> {
     std::fs::write(settings.root.join("kernels/common/tile.cuh"), HEADER.replace("64", "32"))?;
     let other_header = times(&settings)?;
     assert!(other_header.0 > first.0 && other_header.1 > other_archs.1);
-    assert_eq!(built(&settings).modules[0].constants, [("kThreads".to_owned(), 64)]);
+    assert_eq!(built(&settings).modules[0].kernels[0].max_threads, Some(64));
     Ok(())
 }
 
@@ -143,7 +140,7 @@ fn a_mistake_in_a_kernel_is_shown_as_nvcc_tells_it() -> Result<()> {
     let source = SOURCE.replace("tile[threadIdx.x ^ 1]", "tile[missing]");
     let Some((_scratch, settings)) = package("mistake", &source)? else { return Ok(()) };
     let says = refused(&settings);
-    assert!(says.contains("kernels/sample.cu(12): error: identifier \"missing\""), "{says}");
+    assert!(says.contains("kernels/sample.cu(10): error: identifier \"missing\""), "{says}");
     Ok(())
 }
 
@@ -154,7 +151,7 @@ fn what_ptxas_might_fuse_is_refused_with_its_line() -> Result<()> {
         SOURCE.replace("    __syncthreads();", &format!("    {product}\n    __syncthreads();"));
     let Some((_scratch, settings)) = package("fused", &source)? else { return Ok(()) };
     let says = refused(&settings);
-    assert!(says.contains("kernels/sample.cu:11: mul.f32: no rounding is named"), "{says}");
+    assert!(says.contains("kernels/sample.cu:9: mul.f32: no rounding is named"), "{says}");
     Ok(())
 }
 
@@ -166,10 +163,10 @@ fn a_warning_is_kept_and_can_be_denied() -> Result<()> {
     for _ in 0..2 {
         // The second time nothing is compiled.
         let warnings = built(&settings).warnings.join("\n");
-        assert!(warnings.contains("kernels/sample.cu(11): warning #177-D"), "{warnings}");
+        assert!(warnings.contains("kernels/sample.cu(9): warning #177-D"), "{warnings}");
     }
     settings.deny = true;
-    assert!(refused(&settings).starts_with("warnings are denied:\nkernels/sample.cu(11)"));
+    assert!(refused(&settings).starts_with("warnings are denied:\nkernels/sample.cu(9)"));
     Ok(())
 }
 

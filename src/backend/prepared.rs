@@ -51,7 +51,9 @@ impl<B: Backend> Prepared<B> {
         self.width
     }
 
-    pub(crate) fn terms(&self) -> &B::Terms {
+    /// The per-expert terms, as the backend keeps them.
+    #[must_use]
+    pub fn terms(&self) -> &B::Terms {
         &self.terms
     }
 

@@ -19,6 +19,20 @@ pub struct ExpertTerms {
     pub(super) scales: Vec<f32>,
 }
 
+impl ExpertTerms {
+    /// Each expert's term: the divisor of the cosine family, the sum of squares of `Laplace`, else 0.
+    #[must_use]
+    pub fn terms(&self) -> &[f32] {
+        &self.terms
+    }
+
+    /// The power of two that an expert's row is multiplied with, 1 for a row of usual length.
+    #[must_use]
+    pub fn scale(&self, expert: usize) -> f32 {
+        self.scales.get(expert).copied().unwrap_or(1.0)
+    }
+}
+
 /// Experts whose norms are summed together.
 const ROWS: usize = 16;
 

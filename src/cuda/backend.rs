@@ -58,20 +58,21 @@ impl Cuda {
     pub unsafe fn from_raw(stream: *mut c_void) -> Result<Self> {
         super::built()?;
         // SAFETY: as the caller vouches.
-        Ok(Self::on(unsafe { Stream::foreign(stream, None) }?))
+        Ok(Self::on(unsafe { Stream::foreign(stream) }?))
     }
 
     /// A stream that `keep` keeps alive, with its context.
     ///
     /// # Safety
-    /// It does.
+    /// It does, and the stream is of that context.
     pub(super) unsafe fn kept(
         stream: *mut c_void,
+        context: *mut c_void,
         keep: Arc<dyn Any + Send + Sync>,
     ) -> Result<Self> {
         super::built()?;
         // SAFETY: as the caller vouches.
-        Ok(Self::on(unsafe { Stream::foreign(stream, Some(keep)) }?))
+        Ok(Self::on(unsafe { Stream::kept(stream, context, keep) }?))
     }
 
     fn on(stream: Stream) -> Self {

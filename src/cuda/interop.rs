@@ -5,7 +5,6 @@
 //! [`Cuda::from_raw`] and the views' `from_raw_parts`.
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
@@ -17,19 +16,14 @@ use crate::element::Scalar;
 use crate::error::{Error, Result};
 use crate::view::{CudaSpace, MatrixMut, MatrixRef, VectorMut, VectorRef};
 
-/// A backend on a cudarc stream, which it keeps alive.
+/// A backend on a cudarc stream, which it keeps alive. Default streams are those of cudarc's context.
 ///
 /// # Errors
-/// Those of [`Cuda::new`]; [`Error::InvalidArgument`] if the stream is a default stream and its context
-/// cannot be made current.
+/// Those of [`Cuda::new`].
 pub fn from_stream(stream: &Arc<CudaStream>) -> Result<Cuda> {
-    let raw: *mut c_void = stream.cu_stream().cast();
-    // The special handles mean the current context's streams.
-    if stream.context().bind_to_thread().is_err() {
-        return Err(Error::invalid("stream", "a stream whose context works", "an error in it"));
-    }
-    // SAFETY: the stream keeps its handle and its context alive, and the backend the stream.
-    unsafe { Cuda::kept(raw, Arc::clone(stream) as _) }
+    let (raw, context) = (stream.cu_stream().cast(), stream.context().cu_ctx().cast());
+    // SAFETY: cudarc's stream is of its context and keeps both handles alive.
+    unsafe { Cuda::kept(raw, context, Arc::clone(stream) as _) }
 }
 
 /// Memory of cudarc's, lent for reading to the calls on one stream.

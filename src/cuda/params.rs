@@ -172,10 +172,12 @@ mod tests {
         all
     }
 
-    /// Every `.entry` of a PTX text: name, bytes and alignment of its parameters, `.maxntid`.
-    fn entries(ptx: &str) -> Vec<(String, Vec<(u32, u32)>, u32)> {
+    /// An `.entry` of a PTX text: name, bytes and alignment of its parameters, `.maxntid`.
+    type Found = (String, Vec<(u32, u32)>, u32);
+
+    fn entries(ptx: &str) -> Vec<Found> {
         let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
-        let mut found: Vec<(String, Vec<(u32, u32)>, u32)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for line in ptx.lines().map(str::trim) {
             if let Some((_, name)) = line.split_once(".entry ") {
                 found.push((name.trim_end_matches('(').to_owned(), Vec::new(), 0));

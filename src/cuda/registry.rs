@@ -14,8 +14,6 @@ pub(crate) struct Module {
     ptx: (usize, usize),
     /// The architectures with machine code (80 is sm_80), ascending. Any later one runs the PTX.
     pub(crate) archs: &'static [u32],
-    /// `extern "C" __constant__ const unsigned` values of the file.
-    constants: &'static [(&'static str, u32)],
     /// The file's kernels.
     pub(crate) kernels: &'static [Kernel],
 }
@@ -57,11 +55,6 @@ impl Module {
         let (start, end) = self.ptx;
         // The build script found the text at this place.
         self.fatbin.get(start..end).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
-    }
-
-    /// The value of a constant that the file exports.
-    pub(crate) fn constant(&self, name: &str) -> Option<u32> {
-        self.constants.iter().find(|(found, _)| *found == name).map(|(_, value)| *value)
     }
 }
 

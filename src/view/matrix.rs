@@ -139,8 +139,8 @@ impl<'a, T: Scalar, S: Space> MatrixRef<'a, T, S> {
     /// element lies beyond the address space.
     ///
     /// # Safety
-    /// For the view's life, `ptr` is aligned to `T` and every element of every row lies in memory
-    /// of `S` that nothing writes.
+    /// For the view's life, and on a device until the work submitted with it is done, `ptr` is
+    /// aligned to `T` and every element of every row lies in memory of `S` that nothing writes.
     pub unsafe fn from_raw_parts(
         ptr: *const T,
         rows: usize,
@@ -170,8 +170,9 @@ impl<T: Scalar, S: Space> MatrixMut<'_, T, S> {
     /// element lies beyond the address space.
     ///
     /// # Safety
-    /// For the view's life, `ptr` is aligned to `T` and every element of every row lies in memory
-    /// of `S` that only this view reads or writes.
+    /// For the view's life, and on a device until the work submitted with it is done, `ptr` is
+    /// aligned to `T` and every element of every row lies in memory of `S` that only this view, or
+    /// work submitted after it to the same stream, reads or writes.
     pub unsafe fn from_raw_parts(
         ptr: *mut T,
         rows: usize,

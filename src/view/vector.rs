@@ -53,8 +53,9 @@ impl<T: Scalar, S: Space> VectorRef<'_, T, S> {
     /// A view of memory that the type system does not know, for instance a device's.
     ///
     /// # Safety
-    /// For the view's life, `ptr` is aligned to `T` and points to `len` elements of memory of `S`
-    /// that nothing writes (with `len` 0 it is never read).
+    /// For the view's life, and on a device until the work submitted with it is done, `ptr` is
+    /// aligned to `T` and points to `len` elements of memory of `S` that nothing writes (with `len` 0
+    /// it is never read).
     #[must_use]
     pub const unsafe fn from_raw_parts(ptr: *const T, len: usize) -> Self {
         Self { ptr, len, memory: PhantomData }
@@ -83,8 +84,9 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
     /// A view of memory that the type system does not know, for instance a device's.
     ///
     /// # Safety
-    /// For the view's life, `ptr` is aligned to `T` and points to `len` elements of memory of `S`
-    /// that only this view reads or writes (with `len` 0 it is never read).
+    /// For the view's life, and on a device until the work submitted with it is done, `ptr` is
+    /// aligned to `T` and points to `len` elements of memory of `S` that only this view, or work
+    /// submitted after it to the same stream, reads or writes (with `len` 0 it is never read).
     #[must_use]
     pub const unsafe fn from_raw_parts(ptr: *mut T, len: usize) -> Self {
         Self { ptr, len, memory: PhantomData }

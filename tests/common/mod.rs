@@ -5,6 +5,8 @@ mod close;
 mod input;
 mod plan;
 mod rng;
+pub mod row_cases;
+pub mod rows;
 mod run;
 
 pub use close::{assert_bits, assert_close};

@@ -1,6 +1,6 @@
 //! `cargo xtask kernels`: builds every kernel for every architecture and prints what each takes.
 
-use crate::kernels::{Settings, archs, compile};
+use crate::kernels::{Settings, Usage, archs, compile};
 use crate::run::{Failure, Result, root, target_dir};
 use crate::toolkit::toolkit;
 
@@ -15,15 +15,17 @@ pub(crate) fn kernels() -> Result<()> {
     let out = target_dir().join("kernels");
     let settings = Settings { root: root(), out, nvcc, archs, deny: false, jobs };
     let built = compile(&settings).map_err(Failure::new)?;
-    println!("{:<44} arch registers shared stack spills", "kernel");
+    let archs: String = settings.archs.iter().map(|arch| format!("{arch:>5}")).collect();
+    println!("{:<40} shared stack spills  registers:{archs}", "kernel");
     for module in &built.modules {
         for kernel in &module.kernels {
-            for usage in &kernel.usage {
-                let (arch, registers, shared) = (usage.arch, usage.registers, usage.shared);
-                let (stack, spills) = (usage.stack, usage.spills);
-                let name = format!("{}: {}", module.name, kernel.name);
-                println!("{name:<44} {arch:>4} {registers:>9} {shared:>6} {stack:>5} {spills:>6}");
-            }
+            let most = |bytes: fn(&Usage) -> u32| kernel.usage.iter().map(bytes).max().unwrap_or(0);
+            let (shared, stack) = (most(|usage| usage.shared), most(|usage| usage.stack));
+            let spills = most(|usage| usage.spills);
+            let registers = kernel.usage.iter().map(|usage| format!("{:>5}", usage.registers));
+            let registers: String = registers.collect();
+            let name = format!("{}: {}", module.name, kernel.name);
+            println!("{name:<40} {shared:>6} {stack:>5} {spills:>6}  {:>10}{registers}", "");
         }
         println!("{}.fatbin: {} bytes", module.name, module.fatbin_len);
     }

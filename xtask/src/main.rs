@@ -1,11 +1,13 @@
 //! Development tasks: `cargo xtask help` lists them.
 
 mod budget;
+mod emulate;
 #[path = "../../build/kernels/mod.rs"]
 #[allow(dead_code, reason = "the build script uses what this program does not")]
 mod kernels;
 mod lint;
 mod package;
+mod prove;
 mod readme;
 mod run;
 mod test;
@@ -29,7 +31,11 @@ cargo xtask TASK
                         nvcc 13.0 from PyPI's wheels, put under target/.
   kernels               Builds the CUDA kernels for every architecture (COSMOE_CUDA_ARCHS says
                         otherwise), warnings denied, and prints what each kernel takes.
+  prove                 Proves the kernels race-free over every schedule with SentryWard, fetched
+                        from PyPI, and lists what it cannot say.
   package               What `cargo package` packs builds by itself, with and without nvcc.
+  emulate -- COMMAND    Runs COMMAND with the emulated CUDA device for a driver: what it loads as
+                        libcuda.so.1 is crates/cuda-emulator, built for release.
   help                  This text.
 ";
 
@@ -59,12 +65,15 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["toolkit"] => toolkit::toolkit().map(drop),
         ["kernels"] => budget::kernels(),
         ["package"] => package::package(),
-        [task @ ("test" | "lint" | "toolkit" | "kernels" | "package"), rest @ ..] => {
+        ["prove"] => prove::prove(),
+        ["emulate", "--", command @ ..] => emulate::emulate(command),
+        ["emulate", ..] => emulate::emulate(&[]),
+        [task @ ("test" | "lint" | "toolkit" | "kernels" | "package" | "prove"), rest @ ..] => {
             let found = rest.join(" ");
             Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
-            let expected = "expected test, lint, toolkit, kernels, package or help";
+            let expected = "expected test, lint, toolkit, kernels, package, prove, emulate or help";
             Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }

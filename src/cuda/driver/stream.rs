@@ -59,11 +59,8 @@ impl Stream {
     ///
     /// # Safety
     /// The handle is alive, or special, and stays so as long as this value lives, and so does its
-    /// context. `keep` may hold what sees to that.
-    pub(in crate::cuda) unsafe fn foreign(
-        raw: *mut c_void,
-        keep: Option<Arc<dyn Any + Send + Sync>>,
-    ) -> Result<Self> {
+    /// context.
+    pub(in crate::cuda) unsafe fn foreign(raw: *mut c_void) -> Result<Self> {
         super::initialise()?;
         let raw: sys::CUstream = raw.cast();
         let context = if raw.addr() <= PER_THREAD {
@@ -74,7 +71,21 @@ impl Stream {
             check(unsafe { sys::cuStreamGetCtx(raw, &raw mut context) })?;
             Context::of(context)?
         };
-        Ok(Self { raw, context, owner: Owner::Other(keep) })
+        Ok(Self { raw, context, owner: Owner::Other(None) })
+    }
+
+    /// A stream of a context, which `keep` keeps alive.
+    ///
+    /// # Safety
+    /// The stream, or special handle, is of that context; both live at least as long as `keep`.
+    pub(in crate::cuda) unsafe fn kept(
+        raw: *mut c_void,
+        context: *mut c_void,
+        keep: Arc<dyn Any + Send + Sync>,
+    ) -> Result<Self> {
+        super::initialise()?;
+        let context = Context::of(context.cast())?;
+        Ok(Self { raw: raw.cast(), context, owner: Owner::Other(Some(keep)) })
     }
 
     pub(in crate::cuda) fn context(&self) -> &Arc<Context> {
@@ -120,21 +131,22 @@ impl Stream {
         address: usize,
     ) -> Result<()> {
         use sys::CUpointer_attribute_enum as Attribute;
-        let current = self.context.enter()?;
-        let expected = self.context.ordinal();
+        let _current = self.context.enter()?;
+        let ours = self.context.ordinal();
         let found =
             match pointer_attribute(Attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, address)? {
-                Some(ordinal) if ordinal == expected => return Ok(()),
-                Some(ordinal) => format!("CUDA device {ordinal}"),
+                Some(ordinal) if ordinal == ours => return Ok(()),
+                Some(ordinal) => {
+                    // Managed memory moves to where it is used.
+                    let managed = Attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED;
+                    if pointer_attribute(managed, address)?.is_some_and(|value| value & 0xff == 1) {
+                        return Ok(());
+                    }
+                    format!("CUDA device {ordinal}")
+                }
                 None => "the host".to_owned(),
             };
-        // Managed memory moves to where it is used.
-        let managed = pointer_attribute(Attribute::CU_POINTER_ATTRIBUTE_IS_MANAGED, address)?;
-        drop(current);
-        if managed.is_some_and(|value| value & 0xff == 1) {
-            return Ok(());
-        }
-        let expected = format!("CUDA device {expected}");
+        let expected = format!("CUDA device {ours}");
         Err(Error::WrongDevice { argument, expected, found })
     }
 }

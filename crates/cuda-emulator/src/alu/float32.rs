@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::lane::{Run, count, dest, op1, op2, slow_map1, slow1, slow2, slow3, source};
+use super::exact::{canonical32, round32, sum32};
+use super::lane::{Run, count, dest, op1, op2, op3, slow_map1, slow1, slow2, source};
 use super::modifiers::Modifiers;
 use crate::counts::Class;
-use crate::number::{
-    NAN32, Round, add32, approx, canonical32, div32, fma32, ftz, mul32, rcp32, row, sqrt32, sub32,
-};
+use crate::number::{NAN32, Round, approx, div32, ftz, rcp32, row, sqrt32};
 use crate::ptx::ast::{Inst, Refusal};
 use crate::registers::{LANES, Operands, Registers, refuse};
 
@@ -68,6 +67,26 @@ macro_rules! with_finish {
     };
 }
 
+/// Runs `$body` with `$direction` a constant other than to nearest.
+macro_rules! with_direction {
+    ($given:expr, $direction:ident => $body:expr) => {
+        match $given {
+            Round::Down => {
+                let $direction = || Round::Down;
+                $body
+            }
+            Round::Up => {
+                let $direction = || Round::Up;
+                $body
+            }
+            Round::Zero | Round::Nearest => {
+                let $direction = || Round::Zero;
+                $body
+            }
+        }
+    };
+}
+
 /// The `f32` forms of `add sub mul fma mad div rcp sqrt rsqrt ex2 lg2 sin cos tanh abs neg min max
 /// copysign`.
 pub(super) fn lower(inst: &Inst, ops: &mut Operands<'_>) -> Result<(Class, Run), Refusal> {
@@ -97,14 +116,16 @@ fn arithmetic(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
     m.ty()?;
     m.end()?;
     if round != Round::Nearest {
-        let f = match inst.opcode.as_str() {
-            "add" => add32,
-            "sub" => sub32,
-            _ => mul32,
-        };
-        return slow2::<f32, f32, f32>(inst, ops, move |a, b| {
-            finish.output(f(finish.input(a), finish.input(b), round))
-        });
+        let multiplies = inst.opcode == "mul";
+        let sign = if inst.opcode == "sub" { -1.0 } else { 1.0 };
+        return with_direction!(round, round => op2::<f32, f32, f32>(inst, ops, move |a, b| {
+            let [a, b] = [a, b].map(|x| f64::from(finish.input(x)));
+            finish.output(if multiplies {
+                round32(a * b, round())
+            } else {
+                sum32(a, b * sign, round())
+            })
+        }));
     }
     macro_rules! nearest {
         ($op:tt) => {
@@ -127,10 +148,10 @@ fn fused(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
     m.ty()?;
     m.end()?;
     if round != Round::Nearest {
-        return slow3::<f32, f32, f32, f32>(inst, ops, move |a, b, c| {
-            let [a, b, c] = [a, b, c].map(|x| finish.input(x));
-            finish.output(fma32(a, b, c, round))
-        });
+        return with_direction!(round, round => op3::<f32, f32, f32, f32>(inst, ops, move |a, b, c| {
+            let [a, b, c] = [a, b, c].map(|x| f64::from(finish.input(x)));
+            finish.output(sum32(a * b, c, round()))
+        }));
     }
     count(inst, 4)?;
     let d = dest::<f32>(inst, ops, 0)?;
@@ -233,6 +254,17 @@ fn rounded_function(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal>
     let finish = Finish { flush: m.take("ftz"), saturate: false };
     m.ty()?;
     m.end()?;
+    if round == Round::Nearest {
+        return with_finish!(finish, finish => match inst.opcode.as_str() {
+            "div" => op2::<f32, f32, f32>(inst, ops, move |a, b| {
+                finish().output(finish().input(a) / finish().input(b))
+            }),
+            "rcp" => op1::<f32, f32>(inst, ops, move |a| {
+                finish().output(1.0 / finish().input(a))
+            }),
+            _ => op1::<f32, f32>(inst, ops, move |a| finish().output(finish().input(a).sqrt())),
+        });
+    }
     match inst.opcode.as_str() {
         "div" => slow2::<f32, f32, f32>(inst, ops, move |a, b| {
             finish.output(div32(finish.input(a), finish.input(b), round))

@@ -7,7 +7,7 @@ use super::modifiers::Modifiers;
 use crate::counts::Class;
 use crate::number::{NAN64, Round, add64, approx, div64, fma64, mul64, rcp64, row, sqrt64, sub64};
 use crate::ptx::ast::{Inst, Refusal};
-use crate::registers::{Operands, Registers, refuse};
+use crate::registers::{LANES, Operands, Registers, refuse};
 
 /// The sign of an `f64`.
 const SIGN: u64 = 1 << 63;
@@ -28,13 +28,13 @@ pub(super) fn lower(inst: &Inst, ops: &mut Operands<'_>) -> Result<(Class, Run),
     };
     let default = round.unwrap_or_default();
     let run = match inst.opcode.as_str() {
-        "add" => slow2::<f64, f64, f64>(inst, ops, move |a, b| add64(a, b, default)),
-        "sub" => slow2::<f64, f64, f64>(inst, ops, move |a, b| sub64(a, b, default)),
-        "mul" => slow2::<f64, f64, f64>(inst, ops, move |a, b| mul64(a, b, default)),
+        "add" => binary(inst, ops, default, |a, b| a + b, add64),
+        "sub" => binary(inst, ops, default, |a, b| a - b, sub64),
+        "mul" => binary(inst, ops, default, |a, b| a * b, mul64),
         "fma" | "mad" => fused(inst, ops, needed()?),
         "div" => {
             let round = needed()?;
-            slow2::<f64, f64, f64>(inst, ops, move |a, b| div64(a, b, round))
+            binary(inst, ops, round, |a, b| a / b, div64)
         }
         "rcp" => {
             let round = needed()?;
@@ -54,6 +54,39 @@ pub(super) fn lower(inst: &Inst, ops: &mut Operands<'_>) -> Result<(Class, Run),
         _ => Err(refuse(inst, "no such form of f64")),
     };
     Ok((Class::Float64, run?))
+}
+
+/// An operation of two values: the host's where the rounding is to nearest and no result is NaN,
+/// else that of `number`, which knows the NaN.
+fn binary(
+    inst: &Inst,
+    ops: &mut Operands<'_>,
+    round: Round,
+    nearest: impl Fn(f64, f64) -> f64 + Send + Sync + 'static,
+    any: fn(f64, f64, Round) -> f64,
+) -> Result<Run, Refusal> {
+    if round != Round::Nearest {
+        return slow2::<f64, f64, f64>(inst, ops, move |a, b| any(a, b, round));
+    }
+    count(inst, 3)?;
+    let d = dest::<f64>(inst, ops, 0)?;
+    let (a, b) = (source::<f64>(inst, ops, 1)?, source::<f64>(inst, ops, 2)?);
+    Ok(Arc::new(move |regs: &mut Registers, mask| {
+        let (x, y) = (regs.get64(a), regs.get64(b));
+        let mut out = [0; LANES];
+        let mut nan = false;
+        for i in 0..LANES {
+            let value = nearest(f64::from_bits(x[i]), f64::from_bits(y[i]));
+            nan |= value.is_nan();
+            out[i] = value.to_bits();
+        }
+        if nan {
+            for i in 0..LANES {
+                out[i] = any(f64::from_bits(x[i]), f64::from_bits(y[i]), round).to_bits();
+            }
+        }
+        regs.set64(d, &out, mask);
+    }))
 }
 
 fn fused(inst: &Inst, ops: &mut Operands<'_>, round: Round) -> Result<Run, Refusal> {

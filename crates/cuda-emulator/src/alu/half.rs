@@ -1,12 +1,11 @@
 //! `f16` and `bf16` arithmetic, one value or two in a lane.
 
-use super::lane::{Run, op1, op2, slow1, slow2, slow3};
+use super::convert::fast::{f16_to_f32, f32_to_bf16, f32_to_f16};
+use super::exact::{odd_sum32, odd_sum64, odd32};
+use super::lane::{Run, op1, op2, op3, slow1};
 use super::modifiers::Modifiers;
 use crate::counts::Class;
-use crate::number::{
-    NAN16, Round, add_bf16, add_f16, approx, fma_bf16, fma_f16, mul_bf16, mul_f16, sub_bf16,
-    sub_f16,
-};
+use crate::number::{NAN16, Round, approx};
 use crate::ptx::ast::{Inst, Refusal, Type};
 use crate::registers::{Operands, refuse};
 
@@ -93,6 +92,10 @@ struct Finish {
 }
 
 impl Finish {
+    fn plain(format: Format) -> Self {
+        Self { format, flush: false, saturate: false, relu: false }
+    }
+
     #[inline(always)]
     fn input(self, x: u16) -> u16 {
         if self.flush { self.format.flush(x) } else { x }
@@ -117,6 +120,71 @@ fn both<const N: usize>(x: [u32; N], f: impl Fn([u16; N]) -> u16) -> u32 {
     let low = f(x.map(|x| x as u16));
     let high = f(x.map(|x| (x >> 16) as u16));
     u32::from(low) | u32::from(high) << 16
+}
+
+/// `a + b` or `a * b + c` of the values of bits, rounded once to nearest.
+impl Format {
+    #[inline(always)]
+    fn value(self, x: u16) -> f32 {
+        match self {
+            Format::F16 => f16_to_f32(x),
+            Format::Bf16 => f32::from_bits(u32::from(x) << 16),
+        }
+    }
+
+    /// An `f16` sum rounded to `f32` first is right: 24 bits are twice 11 and two.
+    #[inline(always)]
+    fn add(self, a: u16, b: u16) -> u16 {
+        let (a, b) = (self.value(a), self.value(b));
+        match self {
+            Format::F16 => f32_to_f16(a + b),
+            Format::Bf16 => f32_to_bf16(odd32(odd_sum64(a.into(), b.into()))),
+        }
+    }
+
+    /// The product is exact in `f32` of `f16`, and in `f64` of `bf16`.
+    #[inline(always)]
+    fn mul(self, a: u16, b: u16) -> u16 {
+        let (a, b) = (self.value(a), self.value(b));
+        match self {
+            Format::F16 => f32_to_f16(a * b),
+            Format::Bf16 => f32_to_bf16(odd32(f64::from(a) * f64::from(b))),
+        }
+    }
+
+    #[inline(always)]
+    fn fma(self, a: u16, b: u16, c: u16) -> u16 {
+        let (a, b, c) = (self.value(a), self.value(b), self.value(c));
+        match self {
+            Format::F16 => f32_to_f16(odd_sum32(a * b, c)),
+            Format::Bf16 => f32_to_bf16(odd32(odd_sum64(f64::from(a) * f64::from(b), c.into()))),
+        }
+    }
+}
+
+/// Runs `$body` with `$finish` a constant in the plain cases, which loops then vectorise for.
+macro_rules! with_finish {
+    ($given:expr, $finish:ident => $body:expr) => {{
+        let given = $given;
+        match (given.format, given.flush || given.saturate || given.relu) {
+            (Format::F16, false) => {
+                let $finish = || Finish::plain(Format::F16);
+                $body
+            }
+            (Format::Bf16, false) => {
+                let $finish = || Finish::plain(Format::Bf16);
+                $body
+            }
+            (Format::F16, true) => {
+                let $finish = move || Finish { format: Format::F16, ..given };
+                $body
+            }
+            (Format::Bf16, true) => {
+                let $finish = move || Finish { format: Format::Bf16, ..given };
+                $body
+            }
+        }
+    }};
 }
 
 /// The half-precision forms of `add sub mul fma abs neg min max ex2 tanh`.
@@ -145,34 +213,45 @@ fn arithmetic(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
         return Err(refuse(inst, "no such combination of modifiers"));
     }
     let finish = Finish { format, flush, saturate, relu };
-    if fused {
-        let f = if format == Format::F16 { fma_f16 } else { fma_bf16 };
-        let f = move |x: [u16; 3]| {
-            let [a, b, c] = x.map(|x| finish.input(x));
-            finish.output(f(a, b, c))
-        };
-        return if pair {
-            slow3::<u32, u32, u32, u32>(inst, ops, move |a, b, c| both([a, b, c], f))
-        } else {
-            slow3::<u16, u16, u16, u16>(inst, ops, move |a, b, c| f([a, b, c]))
-        };
+    match inst.opcode.as_str() {
+        "add" => with_finish!(finish, finish => binary(inst, ops, pair, move |[a, b]| {
+            let [a, b] = [a, b].map(|x| finish().input(x));
+            finish().output(finish().format.add(a, b))
+        })),
+        // NaN keeps its payload here and loses it in the sum.
+        "sub" => with_finish!(finish, finish => binary(inst, ops, pair, move |[a, b]| {
+            let [a, b] = [a, b].map(|x| finish().input(x));
+            finish().output(finish().format.add(a, b ^ 0x8000))
+        })),
+        "mul" => with_finish!(finish, finish => binary(inst, ops, pair, move |[a, b]| {
+            let [a, b] = [a, b].map(|x| finish().input(x));
+            finish().output(finish().format.mul(a, b))
+        })),
+        _ => with_finish!(finish, finish => {
+            let f = move |x: [u16; 3]| {
+                let [a, b, c] = x.map(|x| finish().input(x));
+                finish().output(finish().format.fma(a, b, c))
+            };
+            if pair {
+                op3::<u32, u32, u32, u32>(inst, ops, move |a, b, c| both([a, b, c], f))
+            } else {
+                op3::<u16, u16, u16, u16>(inst, ops, move |a, b, c| f([a, b, c]))
+            }
+        }),
     }
-    let f = match (inst.opcode.as_str(), format) {
-        ("add", Format::F16) => add_f16,
-        ("add", Format::Bf16) => add_bf16,
-        ("sub", Format::F16) => sub_f16,
-        ("sub", Format::Bf16) => sub_bf16,
-        (_, Format::F16) => mul_f16,
-        (_, Format::Bf16) => mul_bf16,
-    };
-    let f = move |x: [u16; 2]| {
-        let [a, b] = x.map(|x| finish.input(x));
-        finish.output(f(a, b))
-    };
+}
+
+/// A function of two half-words, on one or two of them.
+fn binary(
+    inst: &Inst,
+    ops: &mut Operands<'_>,
+    pair: bool,
+    f: impl Fn([u16; 2]) -> u16 + Copy + Send + Sync + 'static,
+) -> Result<Run, Refusal> {
     if pair {
-        slow2::<u32, u32, u32>(inst, ops, move |a, b| both([a, b], f))
+        op2::<u32, u32, u32>(inst, ops, move |a, b| both([a, b], f))
     } else {
-        slow2::<u16, u16, u16>(inst, ops, move |a, b| f([a, b]))
+        op2::<u16, u16, u16>(inst, ops, move |a, b| f([a, b]))
     }
 }
 
@@ -225,11 +304,7 @@ fn min_max(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
         };
         if xor { (number & 0x7fff) | sign } else { number }
     };
-    if pair {
-        op2::<u32, u32, u32>(inst, ops, move |a, b| both([a, b], f))
-    } else {
-        op2::<u16, u16, u16>(inst, ops, move |a, b| f([a, b]))
-    }
+    binary(inst, ops, pair, f)
 }
 
 /// `ex2` and `tanh`.

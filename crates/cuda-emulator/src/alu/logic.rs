@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lane::{Run, count, dest_of, op1, op2, op3, operand, source};
+use super::lane::{Lane, Run, count, dest, dest_of, map1, op1, op2, op3, operand, source};
 use super::modifiers::{Modifiers, with_type};
 use super::predicate::{Bool, combine, target, truth};
 use crate::ptx::ast::{Inst, Operand, Refusal, Type};
@@ -70,7 +70,11 @@ fn lop3(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
     let c = source::<u32>(inst, ops, 3)?;
     let row = move |regs: &Registers| -> Row32 {
         let (a, b, c) = (regs.get32(a), regs.get32(b), regs.get32(c));
-        std::array::from_fn(|i| table.apply(a[i], b[i], c[i]))
+        let mut out = [0; LANES];
+        for i in 0..LANES {
+            out[i] = table.apply(a[i], b[i], c[i]);
+        }
+        out
     };
     let Some(boolean) = boolean else {
         let d = dest_of::<u32>(inst, ops, operand(inst, 0)?)?;
@@ -103,19 +107,34 @@ fn shift(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {
     m.end()?;
     if inst.opcode == "shl" {
         return with_type!(inst, ty, T in { B16: u16, B32: u32, B64: u64 } => {
-            op2::<T, T, u32>(inst, ops, |a, n| if n < T::BITS { a << n } else { 0 })
+            shift_by::<T>(inst, ops, |a, n| if n < T::BITS { a << n } else { 0 })
         });
     }
     match ty {
         Type::S16 | Type::S32 | Type::S64 => {
             with_type!(inst, ty, T in { S16: i16, S32: i32, S64: i64 } => {
-                op2::<T, T, u32>(inst, ops, |a, n| a >> n.min(T::BITS - 1))
+                shift_by::<T>(inst, ops, |a, n| a >> n.min(T::BITS - 1))
             })
         }
         _ => with_type!(inst, ty, T in {
             B16: u16, U16: u16, B32: u32, U32: u32, B64: u64, U64: u64,
-        } => op2::<T, T, u32>(inst, ops, |a, n| if n < T::BITS { a >> n } else { 0 })),
+        } => shift_by::<T>(inst, ops, |a, n| if n < T::BITS { a >> n } else { 0 })),
     }
+}
+
+/// With a literal distance, which is the same in all lanes, the loop vectorises.
+fn shift_by<T: Lane>(
+    inst: &Inst,
+    ops: &mut Operands<'_>,
+    f: impl Fn(T, u32) -> T + Send + Sync + 'static,
+) -> Result<Run, Refusal> {
+    count(inst, 3)?;
+    let Operand::Int(n) = operand(inst, 2)? else {
+        return op2::<T, T, u32>(inst, ops, f);
+    };
+    let n = *n as u32;
+    let (d, a) = (dest::<T>(inst, ops, 0)?, source::<T>(inst, ops, 1)?);
+    Ok(map1::<T, T>(d, a, move |a| f(a, n)))
 }
 
 fn funnel(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal> {

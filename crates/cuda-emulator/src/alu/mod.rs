@@ -7,6 +7,7 @@ mod bits;
 mod carry;
 mod compare;
 mod convert;
+mod exact;
 mod float32;
 mod float64;
 mod half;
@@ -17,6 +18,7 @@ mod modifiers;
 mod moves;
 mod predicate;
 mod select;
+mod testp;
 #[cfg(test)]
 mod tests;
 mod video;
@@ -99,7 +101,7 @@ pub fn lower(inst: &Inst, ops: &mut Operands<'_>) -> Result<Option<Alu>, Refusal
         }
         "setp" => compare::setp(inst, ops).map(of(Class::Predicate)),
         "set" => compare::set(inst, ops).map(of(Class::Predicate)),
-        "testp" => compare::testp(inst, ops).map(of(Class::Predicate)),
+        "testp" => testp::lower(inst, ops).map(of(Class::Predicate)),
         "selp" | "slct" => select::lower(inst, ops).map(of(Class::Move)),
         "cvt" => convert::lower(inst, ops).map(of(Class::Convert)),
         "mov" => {

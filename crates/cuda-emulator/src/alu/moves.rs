@@ -132,7 +132,7 @@ fn split<A: Lane, D: Lane>(
     inst: &Inst,
     ops: &mut Operands<'_>,
     parts: &[Operand],
-    element: fn(A, u32) -> D,
+    element: impl Fn(A, u32) -> D + Copy + Send + Sync + 'static,
 ) -> Result<Run, Refusal> {
     let a = source::<A>(inst, ops, 1)?;
     let mut runs = Vec::new();

@@ -43,10 +43,14 @@ fn select<T: Lane>(
             let c = truth(inst, ops, operand(inst, 3)?)?;
             Ok(Arc::new(move |regs, mask| {
                 let c = c.bits(regs);
+                let mut chosen = [false; LANES];
+                for (i, chosen) in chosen.iter_mut().enumerate() {
+                    *chosen = c & 1 << i != 0;
+                }
                 let (a, b) = (T::row(regs, a), T::row(regs, b));
                 let mut out = [T::Bits::default(); LANES];
                 for i in 0..LANES {
-                    let value = if c & 1 << i != 0 { a[i] } else { b[i] };
+                    let value = if chosen[i] { a[i] } else { b[i] };
                     out[i] = T::of(value).bits();
                 }
                 T::write(regs, d, &out, mask);

@@ -62,9 +62,12 @@ impl Copy {
         self.width == 0 || self.rows == 0
     }
 
-    /// Whether the host writes memory that it may read as soon as the call returns.
-    pub(crate) fn is_to_host(&self) -> bool {
-        matches!(self.to, Place::Host(_))
+    /// The host address that it writes to, if it does.
+    pub(crate) fn host_target(&self) -> Option<usize> {
+        match self.to {
+            Place::Host(address) => Some(address),
+            Place::Device(_) => None,
+        }
     }
 }
 

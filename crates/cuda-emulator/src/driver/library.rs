@@ -31,7 +31,9 @@ pub(crate) fn initialise() -> Outcome {
         return Ok(());
     }
     let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
-    let settings = match Settings::read(variable) {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let settings = Settings::check_names(names).and_then(|()| Settings::read(variable));
+    let settings = match settings {
         Ok(settings) => settings,
         Err(why) => return fault(Code::UNKNOWN, why),
     };

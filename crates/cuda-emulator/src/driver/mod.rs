@@ -15,6 +15,7 @@
 mod attributes;
 mod c;
 mod capture;
+mod confined;
 mod context;
 mod copy;
 mod event;

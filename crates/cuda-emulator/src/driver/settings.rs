@@ -163,6 +163,18 @@ impl Settings {
         Ok(settings)
     }
 
+    /// That every variable with the prefix is one of the table: a misspelt one would be ignored.
+    pub(crate) fn check_names(names: impl IntoIterator<Item = String>) -> Result<(), String> {
+        for name in names {
+            let Some(short) = name.strip_prefix(PREFIX) else { continue };
+            if !KEYS.iter().any(|key| key.name == short) {
+                let known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+                return Err(format!("{name}: expected {PREFIX} and one of {}", known.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
     /// Changes a value while devices exist. The key is a variable's name, with or without prefix,
     /// in any case.
     pub(crate) fn change(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -275,6 +287,15 @@ mod tests {
             assert!(error.starts_with(&format!("{PREFIX}{key}: expected ")), "{error}");
             assert!(error.ends_with(&format!("found '{value}'")), "{error}");
         }
+    }
+
+    #[test]
+    fn misspelt_variables_are_refused() {
+        let check = |name: &str| Settings::check_names([name.to_owned(), "PATH".to_owned()]);
+        assert_eq!(check("CUDA_EMULATOR_SEED"), Ok(()));
+        assert_eq!(check("CUDA_EMULATOR"), Ok(()));
+        let error = check("CUDA_EMULATOR_SEEDS").expect_err("a misspelt name");
+        assert!(error.starts_with("CUDA_EMULATOR_SEEDS: expected"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::capture::Capture;
+use super::confined::Confined;
 use super::context::Context;
 use super::event::Event;
 use super::graph::{Exec, Graph};
@@ -19,7 +20,7 @@ use crate::machine::Machine;
 pub(crate) struct State {
     pub(crate) ordinal: u32,
     pub(crate) settings: Settings,
-    pub(crate) machine: Machine,
+    pub(super) machine: Confined,
     /// The handle that the primary context has whenever it is active.
     pub(crate) primary: Handle,
     /// How often the primary context is retained.
@@ -45,7 +46,7 @@ pub(crate) struct State {
 impl State {
     /// A device with nothing on it.
     pub(crate) fn new(ordinal: u32, settings: Settings) -> Result<Self, String> {
-        let machine = Machine::new(settings.config.clone())?;
+        let machine = Confined::new(Machine::new(settings.config.clone())?);
         let default_pool = Handle::new(Kind::Pool, ordinal);
         Ok(Self {
             ordinal,

@@ -44,7 +44,27 @@ pub(super) fn overflows_to_infinity(negative: bool, round: Round) -> bool {
     }
 }
 
-/// The magnitude's bits of `x` in `format`, and its sign; None if it is NaN.
+/// The magnitude's bits of `x` in `format`, rounded to nearest, for `x` that is not NaN. Without
+/// branches, so that loops over lanes become vectors.
+#[inline(always)]
+fn nearest(x: f64, format: &Format) -> u64 {
+    let cut = 52 - format.fraction;
+    let magnitude = x.abs();
+    let bits = magnitude.to_bits();
+    // Adding a power of two whose last bit is the last bit of a subnormal result rounds to it.
+    let rounder = ((format.least - format.fraction as i32 + 52 + 1023) as u64) << 52;
+    let subnormal = (magnitude + f64::from_bits(rounder)).to_bits().wrapping_sub(rounder);
+    let even = (1 << (cut - 1)) - 1 + (bits >> cut & 1);
+    let bias = ((format.least - 1 + 1023) as u64) << 52;
+    let normal = (bits + even).wrapping_sub(bias) >> cut;
+    let least = f64::from_bits(((format.least + 1023) as u64) << 52);
+    let result = if magnitude < least { subnormal } else { normal };
+    // Also what infinity becomes.
+    if result < format.infinity { result } else { format.infinity }
+}
+
+/// The magnitude's bits of `x` in `format`, rounded in any direction, and its sign; None if it is
+/// NaN.
 #[inline(always)]
 fn narrow(x: f64, format: &Format, round: Round) -> Option<(u64, bool)> {
     let bits = x.to_bits();
@@ -87,22 +107,30 @@ pub fn f64_to_f32(x: f64, round: Round) -> f32 {
     f32::from_bits(bits)
 }
 
-/// `x` as `f16` bits.
-#[inline]
-pub fn f64_to_f16(x: f64, round: Round) -> u16 {
-    match narrow(x, &F16, round) {
+/// `x` in a format of 16 bits.
+#[inline(always)]
+fn to_16_bits(x: f64, format: &Format, round: Round) -> u16 {
+    if round == Round::Nearest {
+        let magnitude = nearest(x, format) as u16;
+        let sign = (x.to_bits() >> 48) as u16 & 0x8000;
+        return if x.is_nan() { NAN16 } else { magnitude | sign };
+    }
+    match narrow(x, format, round) {
         Some((magnitude, negative)) => magnitude as u16 | u16::from(negative) << 15,
         None => NAN16,
     }
 }
 
+/// `x` as `f16` bits.
+#[inline]
+pub fn f64_to_f16(x: f64, round: Round) -> u16 {
+    to_16_bits(x, &F16, round)
+}
+
 /// `x` as `bf16` bits.
 #[inline]
 pub fn f64_to_bf16(x: f64, round: Round) -> u16 {
-    match narrow(x, &BF16, round) {
-        Some((magnitude, negative)) => magnitude as u16 | u16::from(negative) << 15,
-        None => NAN16,
-    }
+    to_16_bits(x, &BF16, round)
 }
 
 /// `x` as `f16` bits.
@@ -120,18 +148,20 @@ pub fn f32_to_bf16(x: f32, round: Round) -> u16 {
 /// The value of `f16` bits; a NaN becomes the canonical one.
 #[inline]
 pub fn f16_to_f32(x: u16) -> f32 {
-    let sign = u32::from(x & 0x8000) << 16;
-    let magnitude = u32::from(x & 0x7fff);
-    if magnitude > 0x7c00 {
-        return f32::from_bits(NAN32);
-    }
-    let value = match magnitude {
-        0x7c00 => 0x7f80_0000,
-        0x0400.. => (magnitude << 13) + ((127 - 15) << 23),
-        // A subnormal: an integer in units of 2^-24.
-        _ => (magnitude as f32 * f32::from_bits((127 - 24) << 23)).to_bits(),
-    };
-    f32::from_bits(sign | value)
+    f32::from_bits(f16_bits_to_f32(u32::from(x)))
+}
+
+/// The same from a register whose upper half is ignored. In 32-bit steps without branches, so that
+/// loops over lanes become vectors.
+#[inline(always)]
+pub(super) fn f16_bits_to_f32(x: u32) -> u32 {
+    let magnitude = (x & 0x7fff) as i32;
+    // A subnormal is an integer in units of 2^-24.
+    let subnormal = (magnitude as f32 * f32::from_bits((127 - 24) << 23)).to_bits() as i32;
+    let normal = (magnitude << 13) + ((127 - 15) << 23);
+    let finite = if magnitude < 0x0400 { subnormal } else { normal };
+    let value = if magnitude < 0x7c00 { finite } else { 0x7f80_0000 };
+    if magnitude > 0x7c00 { NAN32 } else { (x & 0x8000) << 16 | value as u32 }
 }
 
 /// The value of `bf16` bits; a NaN becomes the canonical one.

@@ -15,7 +15,10 @@ pub mod mma;
 mod odd;
 pub mod row;
 mod soft;
+#[cfg(test)]
+mod tests;
 
+use convert::f16_bits_to_f32;
 pub use convert::{
     bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16, f64_to_bf16, f64_to_f16, f64_to_f32,
     float_to_int, int_to_bf16, int_to_f16, int_to_f32, int_to_f64, round_integral, tf32_rn,

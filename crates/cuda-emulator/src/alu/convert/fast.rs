@@ -5,7 +5,7 @@ use crate::number::{NAN16, NAN32, Round};
 
 /// `f16` bits to `f32`.
 #[inline(always)]
-pub(super) fn f16_to_f32(x: u16) -> f32 {
+pub(in crate::alu) fn f16_to_f32(x: u16) -> f32 {
     let sign = u32::from(x & 0x8000) << 16;
     let magnitude = u32::from(x & 0x7fff);
     // The fields in place, the exponent too small by the difference of the biases. An f16
@@ -18,7 +18,7 @@ pub(super) fn f16_to_f32(x: u16) -> f32 {
 
 /// `f32` to `f16` bits, to nearest.
 #[inline(always)]
-pub(super) fn f32_to_f16(x: f32) -> u16 {
+pub(in crate::alu) fn f32_to_f16(x: f32) -> u16 {
     let sign = (x.to_bits() >> 16) & 0x8000;
     let magnitude = x.to_bits() & 0x7fff_ffff;
     // A result with less exponent than an f16 has is an integer in units of 2^-24, which is the
@@ -35,7 +35,7 @@ pub(super) fn f32_to_f16(x: f32) -> u16 {
 
 /// `f32` to `bf16` bits, to nearest.
 #[inline(always)]
-pub(super) fn f32_to_bf16(x: f32) -> u16 {
+pub(in crate::alu) fn f32_to_bf16(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
     if x.is_nan() { NAN16 } else { rounded as u16 }
@@ -71,4 +71,37 @@ pub(super) fn integral32(x: f32, round: Round) -> f32 {
         }
     };
     if magnitude < WHOLE { result.copysign(x) } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{f16_to_f32, f32_to_bf16, f32_to_f16, integral32};
+    use crate::number::{self, Round};
+
+    /// All values of `f16`; of `f32` those around every value and middle of a half format, and a
+    /// coarse walk over all.
+    #[test]
+    fn as_the_plain_functions() {
+        for x in 0..=u16::MAX {
+            let expected = number::f16_to_f32(x).to_bits();
+            assert_eq!(f16_to_f32(x).to_bits(), expected, "{x:#x}");
+        }
+        let check = |bits: u32| {
+            let x = f32::from_bits(bits);
+            let halves =
+                (number::f32_to_f16(x, Round::Nearest), number::f32_to_bf16(x, Round::Nearest));
+            assert_eq!((f32_to_f16(x), f32_to_bf16(x)), halves, "{bits:#x}");
+            for round in Round::ALL {
+                let expected = number::round_integral(f64::from(x), round) as f32;
+                let found = integral32(x, round);
+                assert!(found.to_bits() == expected.to_bits() || x.is_nan() && found.is_nan());
+            }
+        };
+        for top in 0..=u16::MAX {
+            for low in [0, 1, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xefff, 0xffff] {
+                check(u32::from(top) << 16 | low);
+            }
+        }
+        (0..=u32::MAX).step_by(40_013).for_each(check);
+    }
 }

@@ -2,19 +2,20 @@
 #![expect(clippy::cast_lossless, reason = "one expression converts between all pairs of types")]
 
 mod ends;
-mod fast;
+pub(super) mod fast;
 mod pack;
+mod tf32;
 
 use ends::convert;
 
+use super::exact::canonical32;
 use super::float32::saturate as saturate32;
 use super::half::Format;
-use super::lane::{Run, op1, op2, slow1, slow2};
+use super::lane::{Run, op2, slow2};
 use super::modifiers::{Modifiers, refuse_type};
 use crate::number::{
-    Round, bf16_to_f32, canonical32, f32_to_bf16, f32_to_f16, f64_to_bf16, f64_to_f16, f64_to_f32,
-    float_to_int, ftz, int_to_bf16, int_to_f16, int_to_f32, int_to_f64, round_integral, tf32_rn,
-    tf32_rna, tf32_rz,
+    Round, bf16_to_f32, f32_to_bf16, f32_to_f16, f64_to_bf16, f64_to_f16, f64_to_f32, float_to_int,
+    ftz, int_to_bf16, int_to_f16, int_to_f32, int_to_f64, round_integral,
 };
 use crate::ptx::ast::{Inst, Refusal, Type};
 use crate::registers::{Operands, refuse};
@@ -54,7 +55,7 @@ pub(super) fn lower(inst: &Inst, ops: &mut Operands<'_>) -> Result<Run, Refusal>
     check(inst, how, to, from)?;
     match (to, from) {
         (Type::F16x2 | Type::Bf16x2, Type::F32) => pair(inst, ops, how, to),
-        (Type::Tf32, Type::F32) => tf32(inst, ops, how),
+        (Type::Tf32, Type::F32) => tf32::lower(inst, ops, how),
         _ => match (is_float(to), is_float(from)) {
             (false, false) => integers(inst, ops, how.saturate, to, from),
             (true, false) => from_integer(inst, ops, how, to, from),
@@ -203,11 +204,12 @@ fn to_integer(
         }
         return match (round, signed) {
             (Round::Nearest, true) => rounded!(Round::Nearest, i32),
-            (Round::Zero, true) => rounded!(Round::Zero, i32),
+            // A cast cuts, by itself.
+            (Round::Zero, true) => convert::<i32, f32>(inst, ops, false, |x| x as i32),
             (Round::Down, true) => rounded!(Round::Down, i32),
             (Round::Up, true) => rounded!(Round::Up, i32),
             (Round::Nearest, false) => rounded!(Round::Nearest, u32),
-            (Round::Zero, false) => rounded!(Round::Zero, u32),
+            (Round::Zero, false) => convert::<u32, f32>(inst, ops, false, |x| x as u32),
             (Round::Down, false) => rounded!(Round::Down, u32),
             (Round::Up, false) => rounded!(Round::Up, u32),
         };
@@ -372,29 +374,4 @@ fn pair(inst: &Inst, ops: &mut Operands<'_>, how: How, to: Type) -> Result<Run, 
             slow2::<u32, f32, f32>(inst, ops, move |a, b| join(f(a), f(b)))
         }
     }
-}
-
-fn tf32(inst: &Inst, ops: &mut Operands<'_>, how: How) -> Result<Run, Refusal> {
-    let f = match (how.away, how.round) {
-        (true, None) => tf32_rna,
-        (false, Some(Round::Nearest)) => tf32_rn,
-        (false, Some(Round::Zero)) => tf32_rz,
-        _ => return Err(refuse(inst, "no such rounding of tf32")),
-    };
-    if how.flush {
-        return Err(refuse(inst, "no .ftz here"));
-    }
-    if !how.relu && !how.finite {
-        return op1::<f32, f32>(inst, ops, f);
-    }
-    slow1::<f32, f32>(inst, ops, move |x| {
-        let x = f(x);
-        let x = if how.finite && x.is_infinite() {
-            // The largest tf32: all of its 10 fraction bits.
-            f32::from_bits(0x7f7f_e000).copysign(x)
-        } else {
-            x
-        };
-        if how.relu && x.is_sign_negative() && !x.is_nan() { 0.0 } else { x }
-    })
 }

@@ -3,17 +3,18 @@
 //! A call without a stream is work of the legacy default stream. When it returns, the host has
 //! waited for it only where CUDA says so: after copies to the host and from page-locked memory, not
 //! after copies inside the device, memsets, and copies from pageable memory (which has been read,
-//! while the device may still be written).
+//! while the device may still be written). On a stream it has waited after copies to pageable
+//! memory only.
 
 use std::ffi::c_uint;
 
 use super::given;
-use crate::driver::copy::{Copy, Fill, Place};
+use crate::driver::copy::{Copy, Place};
 use crate::driver::handle::{Handle, Kind};
 use crate::driver::host;
 use crate::driver::library::{call, in_context, library};
 use crate::driver::operation::Operation;
-use crate::driver::state::State;
+use crate::driver::state::{State, find};
 use crate::driver::status::{Code, Fault, Outcome, fault};
 
 /// Submits a copy to a stream.
@@ -23,7 +24,10 @@ fn submit(state: &mut State, context: Handle, stream: Handle, copy: Copy) -> Out
         return Ok(());
     }
     state.check_copy(&copy)?;
-    state.submit(stream, Operation::Copy(copy)).map(|_| ())
+    let waits = copy.host_target().is_some_and(|to| !is_pinned(to));
+    state.submit(stream, Operation::Copy(copy))?;
+    let captured = find(&mut state.streams, Kind::Stream, stream)?.capture.is_some();
+    if waits && !captured { state.synchronize(context, stream) } else { Ok(()) }
 }
 
 /// A copy without a stream.
@@ -70,7 +74,7 @@ pub(super) unsafe extern "C" fn cuMemcpyDtoD_v2(to: u64, from: u64, bytes: usize
 pub(super) unsafe extern "C" fn cuMemcpy(to: u64, from: u64, bytes: usize) -> i32 {
     in_context("cuMemcpy", |state, context| {
         let copy = Copy::new(state.place(to), state.place(from), bytes as u64);
-        let wait = copy.is_to_host() || is_pinned(from as usize);
+        let wait = copy.host_target().is_some() || is_pinned(from as usize);
         now(state, context, copy, wait)
     })
 }
@@ -231,7 +235,7 @@ impl Copy2d {
 fn copy_2d(name: &str, params: Option<&Copy2d>) -> i32 {
     in_context(name, |state, context| {
         let copy = given(params)?.copy(state)?;
-        let wait = copy.is_to_host();
+        let wait = copy.host_target().is_some();
         now(state, context, copy, wait)
     })
 }
@@ -252,146 +256,4 @@ pub(super) unsafe extern "C" fn cuMemcpy2DAsync_v2(params: Option<&Copy2d>, stre
         let copy = given(params)?.copy(state)?;
         submit(state, context, stream, copy)
     })
-}
-
-/// A memset, on a stream or, without one, on the legacy default stream.
-fn set(name: &str, fill: Fill, stream: Option<Handle>) -> i32 {
-    in_context(name, |state, context| {
-        if stream.is_none() {
-            state.forbid_unsafe_in_capture()?;
-        }
-        let stream = state.stream(context, stream.unwrap_or(Handle::LEGACY))?;
-        if fill.is_empty() {
-            return Ok(());
-        }
-        state.check_fill(&fill)?;
-        state.submit(stream, Operation::Fill(fill)).map(|_| ())
-    })
-}
-
-/// A memset of one row.
-fn flat(to: u64, pattern: &[u8], count: usize) -> Fill {
-    let bytes = (count as u64).wrapping_mul(pattern.len() as u64);
-    Fill::new(to, pattern, count as u64, 1, bytes)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD8_v2(to: u64, value: u8, count: usize) -> i32 {
-    set("cuMemsetD8_v2", flat(to, &[value], count), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD16_v2(to: u64, value: u16, count: usize) -> i32 {
-    set("cuMemsetD16_v2", flat(to, &value.to_le_bytes(), count), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD32_v2(to: u64, value: u32, count: usize) -> i32 {
-    set("cuMemsetD32_v2", flat(to, &value.to_le_bytes(), count), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD8Async(
-    to: u64,
-    value: u8,
-    count: usize,
-    stream: Handle,
-) -> i32 {
-    set("cuMemsetD8Async", flat(to, &[value], count), Some(stream))
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD16Async(
-    to: u64,
-    value: u16,
-    count: usize,
-    stream: Handle,
-) -> i32 {
-    set("cuMemsetD16Async", flat(to, &value.to_le_bytes(), count), Some(stream))
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD32Async(
-    to: u64,
-    value: u32,
-    count: usize,
-    stream: Handle,
-) -> i32 {
-    set("cuMemsetD32Async", flat(to, &value.to_le_bytes(), count), Some(stream))
-}
-
-/// A memset of rows.
-fn rows(to: u64, pitch: usize, pattern: &[u8], width: usize, height: usize) -> Fill {
-    Fill::new(to, pattern, width as u64, height as u64, pitch as u64)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D8_v2(
-    to: u64,
-    pitch: usize,
-    value: u8,
-    w: usize,
-    h: usize,
-) -> i32 {
-    set("cuMemsetD2D8_v2", rows(to, pitch, &[value], w, h), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D16_v2(
-    to: u64,
-    pitch: usize,
-    value: u16,
-    w: usize,
-    h: usize,
-) -> i32 {
-    set("cuMemsetD2D16_v2", rows(to, pitch, &value.to_le_bytes(), w, h), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D32_v2(
-    to: u64,
-    pitch: usize,
-    value: u32,
-    w: usize,
-    h: usize,
-) -> i32 {
-    set("cuMemsetD2D32_v2", rows(to, pitch, &value.to_le_bytes(), w, h), None)
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D8Async(
-    to: u64,
-    pitch: usize,
-    value: u8,
-    width: usize,
-    height: usize,
-    stream: Handle,
-) -> i32 {
-    set("cuMemsetD2D8Async", rows(to, pitch, &[value], width, height), Some(stream))
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D16Async(
-    to: u64,
-    pitch: usize,
-    value: u16,
-    width: usize,
-    height: usize,
-    stream: Handle,
-) -> i32 {
-    let fill = rows(to, pitch, &value.to_le_bytes(), width, height);
-    set("cuMemsetD2D16Async", fill, Some(stream))
-}
-
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn cuMemsetD2D32Async(
-    to: u64,
-    pitch: usize,
-    value: u32,
-    width: usize,
-    height: usize,
-    stream: Handle,
-) -> i32 {
-    let fill = rows(to, pitch, &value.to_le_bytes(), width, height);
-    set("cuMemsetD2D32Async", fill, Some(stream))
 }

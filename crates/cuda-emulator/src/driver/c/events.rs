@@ -10,7 +10,10 @@ use crate::driver::state::{State, find};
 use crate::driver::status::{Code, Outcome, fault};
 
 /// A call on an event, in the context that it belongs to.
-fn at_event<T>(event: Handle, body: impl FnOnce(&mut State, Handle) -> Outcome<T>) -> Outcome<T> {
+pub(super) fn at_event<T>(
+    event: Handle,
+    body: impl FnOnce(&mut State, Handle) -> Outcome<T>,
+) -> Outcome<T> {
     let owner = |state: &mut State| Ok(find(&mut state.events, Kind::Event, event)?.context);
     at_handle(Kind::Event, event, owner, body)
 }

@@ -13,9 +13,11 @@ mod errors;
 mod events;
 mod extension;
 mod functions;
+mod graph_nodes;
 mod graphs;
 mod launches;
 mod memory;
+mod memsets;
 mod modules;
 mod pools;
 mod streams;
@@ -94,3 +96,17 @@ unsafe fn list<'a, T>(array: *const T, length: usize) -> Outcome<&'a [T]> {
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(array, length) }),
     }
 }
+
+/// Sizes of CUDA 13's structs on 64-bit systems, which these copy.
+const _: () = {
+    assert!(size_of::<copies::Copy2d>() == 128);
+    assert!(size_of::<graph_nodes::FillNode>() == 40);
+    assert!(size_of::<graph_nodes::HostNode>() == 16);
+    assert!(size_of::<graph_nodes::KernelNode>() == 56);
+    assert!(size_of::<graph_nodes::KernelNode2>() == 72);
+    assert!(size_of::<graphs::InstantiateParams>() == 32);
+    assert!(size_of::<graphs::UpdateResult>() == 24);
+    assert!(size_of::<launches::Attribute>() == 72);
+    assert!(size_of::<launches::Config>() == 56);
+    assert!(size_of::<pools::Props>() == 88);
+};

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_uint, c_void};
 
+use super::events::at_event;
 use super::{Out, give, given, put};
 use crate::driver::capture::{Mode, exchange_mode};
 use crate::driver::handle::{Handle, Kind};
@@ -73,6 +74,8 @@ pub(super) unsafe extern "C" fn cuStreamQuery(stream: Handle) -> i32 {
     })
 }
 
+/// An event of another device is waited for as if the host did: the machines of two devices share
+/// no clock, and what is ordered too much is never reported wrongly.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn cuStreamWaitEvent(
     stream: Handle,
@@ -83,12 +86,17 @@ pub(super) unsafe extern "C" fn cuStreamWaitEvent(
         if flags & !1 != 0 {
             return fault(Code::INVALID_VALUE, format!("wait flags {flags:#x}"));
         }
-        at_stream(stream, |state, _, stream| match event.device(Kind::Event) {
+        let here = at_stream(stream, |state, _, stream| match event.device(Kind::Event) {
             Some(device) if device != state.ordinal => {
-                fault(Code::NOT_SUPPORTED, "waiting for another device is not emulated")
+                state.forbid_in_capture(stream)?;
+                Ok(false)
             }
-            _ => state.wait_event(stream, event),
-        })
+            _ => state.wait_event(stream, event).map(|()| true),
+        })?;
+        if here {
+            return Ok(());
+        }
+        at_event(event, |state, context| state.synchronize_event(context, event))
     })
 }
 

@@ -261,12 +261,14 @@ impl Run<'_> {
                 local: Local::default(),
                 identity,
                 fair: false,
+                spent: 0,
             },
         };
         warp.live = populated;
         warp.populated = populated;
         warp.identity = identity;
         warp.fair = false;
+        warp.spent = 0;
         warp.local.clear();
         // An entry's frame is within the limit: `Machine::load` has checked it.
         let _ = warp.local.reserve(local);

@@ -23,7 +23,7 @@ pub(crate) enum Progress {
 }
 
 /// Instructions after which a fragment gives way to others of its warp.
-const PATIENCE: u32 = 4096;
+const PATIENCE: u32 = 512;
 
 /// What the instruction loop does next.
 pub(super) enum Next {
@@ -134,7 +134,7 @@ impl Run<'_> {
         let mut pc = fragment.pc;
         let active = fragment.mask;
         let meeting = at.warp.meeting(at.current);
-        let mut patience = if at.warp.fragments.len() > 1 { PATIENCE } else { u32::MAX };
+        let alone = at.warp.fragments.len() == 1;
         loop {
             let inst = &program.code[pc as usize];
             at.pc = pc;
@@ -151,7 +151,7 @@ impl Run<'_> {
                 self.tally.thread[class] += u64::from(mask.count_ones());
                 self.steps += 1;
                 *left -= 1;
-                patience -= 1;
+                at.warp.spent = at.warp.spent.wrapping_add(1);
             }
             let next = if mask == 0 {
                 Next::On
@@ -179,11 +179,13 @@ impl Run<'_> {
                     return Ok(());
                 }
             }
-            if pc == meeting || *left == 0 || patience == 0 {
+            let impatient = !alone && at.warp.spent >= PATIENCE;
+            if pc == meeting || *left == 0 || impatient {
                 let fragment = &mut at.warp.fragments[at.current];
                 fragment.pc = pc;
-                if patience == 0 {
+                if impatient {
                     fragment.yielded = self.steps;
+                    at.warp.spent = 0;
                     at.warp.fair = !at.warp.fair;
                 }
                 if self.steps > self.budget {

@@ -71,6 +71,8 @@ pub(crate) struct Warp {
     pub(crate) identity: Identity,
     /// Runs fragments by turns until the next slice ends.
     pub(crate) fair: bool,
+    /// Instructions since the warp last changed turns, over slices and branches.
+    pub(crate) spent: u32,
 }
 
 impl Warp {

@@ -1,6 +1,6 @@
 //! The formats of floating-point `mma.sync`, as types so that each pair gets loops of its own.
 
-use crate::number::{NAN16, f16_to_f32};
+use crate::number::{Round, canonical32, f16_bits_to_f32, f64_to_f16};
 
 /// 2 to the power `e`, which is far inside `f64`'s range.
 pub(super) const fn power(e: i32) -> f64 {
@@ -26,7 +26,7 @@ pub(super) trait Factor {
     /// Exponent of the smallest normal value.
     const LEAST: i32;
 
-    /// The value in the low bits of `bits`.
+    /// The value in the low bits of `bits`, of which others are ignored.
     fn value(bits: u32) -> f64;
 }
 
@@ -39,7 +39,7 @@ impl Factor for F16 {
 
     #[inline(always)]
     fn value(bits: u32) -> f64 {
-        f64::from(f16_to_f32(bits as u16))
+        f64::from(f32::from_bits(f16_bits_to_f32(bits)))
     }
 }
 
@@ -76,13 +76,13 @@ pub(super) trait Accumulator {
     /// Exponent of the smallest normal value.
     const LEAST: i32;
 
-    /// The value in the low bits of `bits`.
+    /// The value in the low bits of `bits`, of which others are ignored.
     fn value(bits: u32) -> f64;
 
     /// `x` rounded to a value of the format or infinite; never -0.
     fn round(x: f64) -> f64;
 
-    /// The bits of a value of the format, NaN canonical.
+    /// The bits of a value of the format, NaN being canonical.
     fn bits(value: f64) -> u32;
 }
 
@@ -102,12 +102,14 @@ impl Accumulator for ToF32 {
     fn round(x: f64) -> f64 {
         let normal = f64::from_bits(x.to_bits() & !((1 << 29) - 1));
         let subnormal = (x * power(149)).trunc() * power(-149);
-        finish(x, if x.abs() < power(-126) { subnormal } else { normal }, power(128))
+        let cut = if x.abs() < power(-126) { subnormal } else { normal };
+        let value = if cut.abs() >= power(128) { f64::INFINITY.copysign(cut) } else { cut + 0.0 };
+        if x.is_nan() { x } else { value }
     }
 
     #[inline(always)]
     fn bits(value: f64) -> u32 {
-        crate::number::canonical32(value as f32).to_bits()
+        canonical32(value as f32).to_bits()
     }
 }
 
@@ -125,32 +127,12 @@ impl Accumulator for ToF16 {
 
     #[inline(always)]
     fn round(x: f64) -> f64 {
-        let bits = x.to_bits();
-        let even = (1 << 41) - 1 + (bits >> 42 & 1);
-        let normal = f64::from_bits(bits.wrapping_add(even) & !((1 << 42) - 1));
-        let subnormal = (x * power(24)).round_ties_even() * power(-24);
-        finish(x, if x.abs() < power(-14) { subnormal } else { normal }, power(16))
+        let value = Self::value(Self::bits(x)) + 0.0;
+        if x.is_nan() { x } else { value }
     }
 
     #[inline(always)]
     fn bits(value: f64) -> u32 {
-        let wide = (value as f32).to_bits();
-        let magnitude = wide & 0x7fff_ffff;
-        // The value is one of the format's: its bits only change place.
-        let finite = if magnitude < (127 - 14) << 23 {
-            (value.abs() * power(24)) as i32 as u32
-        } else {
-            (magnitude >> 13) - ((127 - 15) << 10)
-        };
-        let half = if magnitude < 0x7f80_0000 { finite } else { 0x7c00 };
-        if value.is_nan() { u32::from(NAN16) } else { half | wide >> 16 & 0x8000 }
+        u32::from(f64_to_f16(value, Round::Nearest))
     }
-}
-
-/// `rounded`, or infinity from `limit` on, or the NaN `x`; +0 for -0.
-#[inline(always)]
-fn finish(x: f64, rounded: f64, limit: f64) -> f64 {
-    let value =
-        if rounded.abs() >= limit { f64::INFINITY.copysign(rounded) } else { rounded + 0.0 };
-    if x.is_nan() { x } else { value }
 }

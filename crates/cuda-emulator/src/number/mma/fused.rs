@@ -11,6 +11,8 @@
 //! All of it is exact in `f64`: a term on the grid has at most 28 bits. Exponents are kept as the
 //! powers of two themselves, so that one kind of vector does for everything.
 
+#![expect(clippy::needless_range_loop, reason = "the loops are alike so that they fuse")]
+
 use super::format::{Accumulator, Factor, power, weight};
 use super::layout::{self, M, N};
 use crate::config::MmaModel;
@@ -39,16 +41,71 @@ impl Rules {
     }
 }
 
-/// A, by row and depth.
+/// Lanes that hold the same row of A or column of B.
+const QUARTET: usize = 4;
+
+/// A by row and depth; the powers of two beside the values, none for zero.
+///
+/// A sum does not depend on the order of its products, so the depth of both matrices is in the
+/// order that suits the registers: a quartet of lanes' low elements, then its high ones.
 struct Rows {
     values: [[f64; K]; M],
     weights: [[f64; K]; M],
 }
 
-/// B, by depth and column.
+impl Rows {
+    #[inline(always)]
+    fn new<F: Factor>(registers: &[Row32]) -> Self {
+        let mut rows = Self { values: [[0.0; K]; M], weights: [[0.0; K]; M] };
+        for (register, lanes) in registers.iter().enumerate() {
+            for element in 0..F::PER {
+                let first = (register / 2 * F::PER + element) * QUARTET;
+                let (mut values, mut weights) = ([0.0; LANES], [0.0; LANES]);
+                for lane in 0..LANES {
+                    values[lane] = F::value(lanes[lane] >> (16 * element));
+                    weights[lane] = weight(values[lane], power(F::LEAST), 0.0);
+                }
+                for quartet in 0..LANES / QUARTET {
+                    let m = quartet + 8 * (register % 2);
+                    for t in 0..QUARTET {
+                        rows.values[m][first + t] = values[quartet * QUARTET + t];
+                        rows.weights[m][first + t] = weights[quartet * QUARTET + t];
+                    }
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// B by depth, in the order of [`Rows`], and column.
 struct Columns {
     values: [[f64; N]; K],
     weights: [[f64; N]; K],
+}
+
+impl Columns {
+    #[inline(always)]
+    fn new<F: Factor>(registers: &[Row32]) -> Self {
+        let mut columns = Self { values: [[0.0; N]; K], weights: [[0.0; N]; K] };
+        for (register, lanes) in registers.iter().enumerate() {
+            for t in 0..QUARTET {
+                let mut bits = [0; N];
+                for n in 0..N {
+                    bits[n] = lanes[n * QUARTET + t];
+                }
+                for element in 0..F::PER {
+                    let k = (register * F::PER + element) * QUARTET + t;
+                    for n in 0..N {
+                        let value = F::value(bits[n] >> (16 * element));
+                        columns.values[k][n] = value;
+                        columns.weights[k][n] = weight(value, power(F::LEAST), 0.0);
+                    }
+                }
+            }
+        }
+        columns
+    }
 }
 
 /// `D = A B + C` on registers: `RA` of A, `RB` of B, `RC` of C and D.
@@ -84,6 +141,45 @@ fn multiply_avx2<F: Factor, A: Accumulator, const RA: usize, const RB: usize, co
     multiply_any::<F, A, RA, RB, RC>(model, a, b, c)
 }
 
+/// Written over the eight columns, which the compiler turns into vectors.
+#[inline(always)]
+fn multiply_any<F: Factor, A: Accumulator, const RA: usize, const RB: usize, const RC: usize>(
+    model: MmaModel,
+    a: &[Row32; RA],
+    b: &[Row32; RB],
+    c: &[Row32; RC],
+) -> [Row32; RC] {
+    let rules = Rules::new(model);
+    let depth = 4 * RB * F::PER;
+    let rows = Rows::new::<F>(a);
+    let columns = Columns::new::<F>(b);
+    let mut tile = [[0; N]; M];
+    for (register, lanes) in c.iter().enumerate() {
+        for (lane, bits) in lanes.iter().enumerate() {
+            for element in 0..A::PER {
+                let (m, n) = layout::c(lane, register * A::PER + element);
+                tile[m][n] = bits >> (16 * element);
+            }
+        }
+    }
+    // A constant number of steps lets the compiler unroll them.
+    match depth.min(rules.group * F::PER / 4) {
+        4 => sums::<A, 4>(&rules, depth, &rows, &columns, &mut tile),
+        8 => sums::<A, 8>(&rules, depth, &rows, &columns, &mut tile),
+        _ => sums::<A, 16>(&rules, depth, &rows, &columns, &mut tile),
+    }
+    let mut d = [[0; LANES]; RC];
+    for (register, lanes) in d.iter_mut().enumerate() {
+        for (lane, bits) in lanes.iter_mut().enumerate() {
+            for element in 0..A::PER {
+                let (m, n) = layout::c(lane, register * A::PER + element);
+                *bits |= tile[m][n] << (16 * element);
+            }
+        }
+    }
+    d
+}
+
 /// All sums of a product `depth` deep, `G` products in each.
 #[inline(always)]
 fn sums<A: Accumulator, const G: usize>(
@@ -91,13 +187,18 @@ fn sums<A: Accumulator, const G: usize>(
     depth: usize,
     rows: &Rows,
     columns: &Columns,
-    tile: &mut [[f64; N]; M],
+    tile: &mut [[u32; N]; M],
 ) {
     let (least, zero) = (power(A::LEAST), power(A::LEAST - rules.zero));
     let fine = power(-rules.places);
     // Two rows at a time: one would leave the processor waiting for itself.
     for m in (0..M).step_by(2) {
-        let mut c = [tile[m], tile[m + 1]];
+        let mut c = [[0.0; N]; 2];
+        for r in 0..2 {
+            for n in 0..N {
+                c[r][n] = A::value(tile[m + r][n]);
+            }
+        }
         for first in (0..depth).step_by(G) {
             let mut highest = [[0.0; N]; 2];
             for r in 0..2 {
@@ -135,8 +236,11 @@ fn sums<A: Accumulator, const G: usize>(
                 }
             }
         }
-        tile[m] = c[0];
-        tile[m + 1] = c[1];
+        for r in 0..2 {
+            for n in 0..N {
+                tile[m + r][n] = A::bits(c[r][n]);
+            }
+        }
     }
 }
 
@@ -150,77 +254,4 @@ fn inverse(power: f64) -> f64 {
 #[inline(always)]
 fn larger(x: f64, y: f64) -> f64 {
     if x > y { x } else { y }
-}
-
-/// Written over the eight columns, which the compiler turns into vectors.
-#[inline(always)]
-fn multiply_any<F: Factor, A: Accumulator, const RA: usize, const RB: usize, const RC: usize>(
-    model: MmaModel,
-    a: &[Row32; RA],
-    b: &[Row32; RB],
-    c: &[Row32; RC],
-) -> [Row32; RC] {
-    let rules = Rules::new(model);
-    let depth = 4 * RB * F::PER;
-    let mut rows = Rows { values: [[0.0; K]; M], weights: [[0.0; K]; M] };
-    for (register, lanes) in a.iter().enumerate() {
-        let (values, weights) = decode::<F>(lanes);
-        for lane in 0..LANES {
-            for element in 0..F::PER {
-                let (m, k) = layout::a(lane, register, element, F::PER);
-                rows.values[m][k] = values[element][lane];
-                rows.weights[m][k] = weights[element][lane];
-            }
-        }
-    }
-    let mut columns = Columns { values: [[0.0; N]; K], weights: [[0.0; N]; K] };
-    for (register, lanes) in b.iter().enumerate() {
-        let (values, weights) = decode::<F>(lanes);
-        for lane in 0..LANES {
-            for element in 0..F::PER {
-                let (k, n) = layout::b(lane, register, element, F::PER);
-                columns.values[k][n] = values[element][lane];
-                columns.weights[k][n] = weights[element][lane];
-            }
-        }
-    }
-    let mut tile = [[0.0; N]; M];
-    for (register, lanes) in c.iter().enumerate() {
-        for (lane, bits) in lanes.iter().enumerate() {
-            for element in 0..A::PER {
-                let (m, n) = layout::c(lane, register * A::PER + element);
-                tile[m][n] = A::value(bits >> (16 * element));
-            }
-        }
-    }
-    // A constant number of steps lets the compiler unroll them.
-    match depth.min(rules.group * F::PER / 4) {
-        4 => sums::<A, 4>(&rules, depth, &rows, &columns, &mut tile),
-        8 => sums::<A, 8>(&rules, depth, &rows, &columns, &mut tile),
-        _ => sums::<A, 16>(&rules, depth, &rows, &columns, &mut tile),
-    }
-    let mut d = [[0; LANES]; RC];
-    for (register, lanes) in d.iter_mut().enumerate() {
-        for (lane, bits) in lanes.iter_mut().enumerate() {
-            for element in 0..A::PER {
-                let (m, n) = layout::c(lane, register * A::PER + element);
-                *bits |= A::bits(tile[m][n]) << (16 * element);
-            }
-        }
-    }
-    d
-}
-
-/// The values and weights of a register's elements, by element and lane; zero weighs nothing.
-#[inline(always)]
-fn decode<F: Factor>(lanes: &Row32) -> ([[f64; LANES]; 2], [[f64; LANES]; 2]) {
-    let (mut values, mut weights) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
-    for element in 0..F::PER {
-        for lane in 0..LANES {
-            let value = F::value(lanes[lane] >> (16 * element) & (u32::MAX >> (16 * (F::PER - 1))));
-            values[element][lane] = value;
-            weights[element][lane] = weight(value, power(F::LEAST), 0.0);
-        }
-    }
-    (values, weights)
 }

@@ -1,0 +1,126 @@
+//! Calls captured into a graph, and the graph launched with other numbers in the same memory.
+
+use cosmoe::cuda::{Buffer, interop};
+use cosmoe::{Backend, CombineArgs, GatherArgs, PrepareArgs, RouterConfig, oracle};
+use cudarc::driver::{CudaContext, sys};
+use half::bf16;
+
+use crate::common::Rng;
+
+crate::tests!("graphs":
+    gather_and_combine_are_captured_and_replayed,
+    a_capture_outlives_the_backend,
+    prepare_refuses_a_capture_and_leaves_it_whole,
+);
+
+const MODE: sys::CUstreamCaptureMode =
+    sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+const NO_FLAGS: sys::CUgraphInstantiate_flags = sys::CUgraphInstantiate_flags(0);
+
+const T: usize = 9;
+const D: usize = 21;
+const K: usize = 2;
+
+/// Tokens, an assignment for each of the T * K rows, and weights.
+fn numbers(seed: u64) -> (Vec<bf16>, Vec<i32>, Vec<f32>) {
+    let mut rng = Rng::new(seed);
+    let tokens = (0..T * D).map(|_| bf16::from_f32(rng.normal())).collect();
+    let mut map: Vec<i32> = (0..(T * K) as i32).collect();
+    for i in (1..map.len()).rev() {
+        map.swap(i, rng.below(i + 1));
+    }
+    (tokens, map, (0..T * K).map(|_| rng.uniform()).collect())
+}
+
+fn gather_and_combine_are_captured_and_replayed() {
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let (tokens, map, weights) = numbers(1);
+    let mut inverse = vec![0; T * K];
+    let mut tokens = Buffer::new(&cuda, &tokens).unwrap();
+    let mut map_there = Buffer::new(&cuda, &map).unwrap();
+    let mut inverse_there = Buffer::new(&cuda, &inverse).unwrap();
+    let mut weights = Buffer::new(&cuda, &weights).unwrap();
+    let mut grouped = Buffer::new(&cuda, &[bf16::ONE; T * K * D]).unwrap();
+    let mut out = Buffer::new(&cuda, &[bf16::ONE; T * D]).unwrap();
+
+    stream.begin_capture(MODE).unwrap();
+    let args = GatherArgs {
+        tokens: tokens.matrix(0, (T, D), D).unwrap(),
+        assignment_of_row: map_there.vector(0..T * K).unwrap(),
+        top_k: K,
+    };
+    cuda.gather(args, grouped.matrix_mut(0, (T * K, D), D).unwrap()).unwrap();
+    let args = CombineArgs {
+        grouped: grouped.matrix(0, (T * K, D), D).unwrap(),
+        row_of_assignment: inverse_there.vector(0..T * K).unwrap(),
+        weights: weights.matrix(0, (T, K), K).unwrap(),
+    };
+    cuda.combine(args, out.matrix_mut(0, (T, D), D).unwrap()).unwrap();
+    let graph = stream.end_capture(NO_FLAGS).unwrap().unwrap();
+
+    // A capture runs nothing.
+    assert!(out.read().unwrap().iter().all(|&v| v == bf16::ONE));
+    for seed in [2, 3, 4] {
+        let (new_tokens, new_map, new_weights) = numbers(seed);
+        for (row, &a) in new_map.iter().enumerate() {
+            inverse[a as usize] = row as i32;
+        }
+        tokens.write(&new_tokens).unwrap();
+        map_there.write(&new_map).unwrap();
+        inverse_there.write(&inverse).unwrap();
+        weights.write(&new_weights).unwrap();
+        graph.launch().unwrap();
+        stream.synchronize().unwrap();
+        let rows: Vec<&[bf16]> = new_tokens.chunks(D).collect();
+        let expected = oracle::gather(&rows, D, &new_map, K);
+        assert_eq!(grouped.read().unwrap(), expected.concat(), "seed {seed}");
+        let found = out.read().unwrap();
+        for t in 0..T {
+            let range = t * K..(t + 1) * K;
+            let row = oracle::combine(&expected, D, &inverse[range.clone()], &new_weights[range]);
+            assert_eq!(found[t * D..][..D], row, "seed {seed}, token {t}");
+        }
+    }
+}
+
+fn a_capture_outlives_the_backend() {
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let tokens = Buffer::new(&cuda, &[7_u8, 8, 9]).unwrap();
+    let map = Buffer::new(&cuda, &[2, 1, 0]).unwrap();
+    let mut grouped = Buffer::new(&cuda, &[0_u8; 3]).unwrap();
+    stream.begin_capture(MODE).unwrap();
+    let args = GatherArgs {
+        tokens: tokens.matrix(0, (3, 1), 1).unwrap(),
+        assignment_of_row: map.vector(0..3).unwrap(),
+        top_k: 1,
+    };
+    cuda.gather(args, grouped.matrix_mut(0, (3, 1), 1).unwrap()).unwrap();
+    let graph = stream.end_capture(NO_FLAGS).unwrap().unwrap();
+    drop(cuda);
+    graph.launch().unwrap();
+    stream.synchronize().unwrap();
+    assert_eq!(grouped.read().unwrap(), [9, 8, 7]);
+}
+
+fn prepare_refuses_a_capture_and_leaves_it_whole() {
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let experts = Buffer::new(&cuda, &[1.0_f32; 4]).unwrap();
+    let config = RouterConfig::builder(2, 1).build().unwrap();
+    let prepare = || {
+        let args = PrepareArgs { experts: experts.matrix(0, (2, 2), 2).unwrap().into() };
+        cuda.prepare(&config, args)
+    };
+    stream.begin_capture(MODE).unwrap();
+    let error = prepare().unwrap_err().to_string();
+    assert!(stream.end_capture(NO_FLAGS).is_ok());
+    let expected = "stream: expected a stream that is not being captured, as this call allocates, \
+                    found a capture";
+    assert_eq!(error, expected);
+    prepare().unwrap();
+}
