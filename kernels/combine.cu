@@ -99,7 +99,7 @@ __device__ __forceinline__ void combine(const CombineParams& params) {
 }  // namespace cosmoe
 
 #define COSMOE_COMBINE(name, element, count)                                         \
-    extern "C" __global__ void __launch_bounds__(cosmoe::kRowThreads)                \
+    extern "C" __global__ void __launch_bounds__(cosmoe::kRowThreads, 4)             \
         cosmoe_combine_##name(const __grid_constant__ cosmoe::CombineParams params) { \
         cosmoe::combine<cosmoe::element, count>(params);                             \
     }

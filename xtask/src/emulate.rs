@@ -19,10 +19,17 @@ pub(crate) fn emulate(command: &[&str]) -> Result<()> {
     let [program, arguments @ ..] = command else {
         return Err(Failure::usage("emulate: expected `-- COMMAND`; see `cargo xtask help`"));
     };
-    let folder = install()?;
     let mut command = Command::new(program);
-    command.args(arguments).env(SEARCH_PATH, search_path(&folder)?).env(MARKER, "1");
+    command.args(arguments);
+    prepare(&mut command)?;
     become_it(command)
+}
+
+/// Makes a command find the emulated device.
+pub(crate) fn prepare(command: &mut Command) -> Result<()> {
+    let folder = install()?;
+    command.env(SEARCH_PATH, search_path(&folder)?).env(MARKER, "1");
+    Ok(())
 }
 
 /// Builds the driver and puts it into a folder of its own, under the names of the real one.

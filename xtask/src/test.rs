@@ -1,11 +1,12 @@
 //! `cargo xtask test`: everything that must pass.
 
-use crate::run::{Result, Steps, cargo, target_dir};
-use crate::{budget, readme};
+use crate::run::{Result, Steps, cargo, execute, target_dir};
+use crate::{budget, emulate, readme};
 
 /// Release builds: routing without optimisation takes minutes.
 const TESTS: &[&str] = &["test", "--workspace", "--release", "--tests"];
 const DOC_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--doc"];
+const CUDA_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--test", "cuda"];
 const NO_DEFAULTS: &[&str] = &["check", "--package", "cosmoe", "--no-default-features", "--lib"];
 
 pub(crate) fn test(all: bool) -> Result<()> {
@@ -13,6 +14,7 @@ pub(crate) fn test(all: bool) -> Result<()> {
     steps.run("kernels for every architecture", budget::kernels)?;
     steps.command("build without default features", &mut command(NO_DEFAULTS, all))?;
     steps.command("unit, integration and command-line tests", &mut command(TESTS, all))?;
+    steps.run("CUDA tests on the emulated device", || on_the_emulated_device(all))?;
     steps.command("doc tests", &mut command(DOC_TESTS, all))?;
     steps.run("the README's commands", readme::check)?;
     if all {
@@ -25,6 +27,18 @@ pub(crate) fn test(all: bool) -> Result<()> {
         steps.command("tests with overflow checks and debug assertions", &mut checked)?;
     }
     steps.finish();
+    Ok(())
+}
+
+/// The CUDA backend's tests once for each seed, which must change nothing.
+fn on_the_emulated_device(all: bool) -> Result<()> {
+    let seeds = if all { 0..16 } else { 0..3 };
+    for seed in seeds {
+        println!("seed {seed}");
+        let mut tests = command(CUDA_TESTS, all);
+        emulate::prepare(&mut tests)?;
+        execute(tests.env("CUDA_EMULATOR_SEED", seed.to_string()))?;
+    }
     Ok(())
 }
 

@@ -115,7 +115,11 @@ impl Module {
 
 /// Names of a module and where its variables lie.
 pub(crate) fn linkage(module: &ast::Module, variables: &[(String, u64, u64)]) -> Linkage {
-    let variables: HashMap<_, _> =
+    let is_constant =
+        |name: &str| module.variables.iter().any(|v| v.space == Space::Const && v.name == name);
+    let constants = variables.iter().filter(|(name, ..)| is_constant(name));
+    let constants = constants.map(|(_, start, bytes)| (*start, start + bytes)).collect();
+    let addresses: HashMap<_, _> =
         variables.iter().map(|(name, address, _)| (name.clone(), *address)).collect();
-    Linkage::new(module, variables)
+    Linkage::new(module, addresses, constants)
 }

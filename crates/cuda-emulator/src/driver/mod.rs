@@ -15,7 +15,6 @@
 mod attributes;
 mod c;
 mod capture;
-mod confined;
 mod context;
 mod copy;
 mod event;

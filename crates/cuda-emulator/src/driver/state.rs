@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::capture::Capture;
-use super::confined::Confined;
 use super::context::Context;
 use super::event::Event;
 use super::graph::{Exec, Graph};
@@ -20,7 +19,7 @@ use crate::machine::Machine;
 pub(crate) struct State {
     pub(crate) ordinal: u32,
     pub(crate) settings: Settings,
-    pub(super) machine: Confined,
+    pub(super) machine: Machine,
     /// The handle that the primary context has whenever it is active.
     pub(crate) primary: Handle,
     /// How often the primary context is retained.
@@ -46,7 +45,7 @@ pub(crate) struct State {
 impl State {
     /// A device with nothing on it.
     pub(crate) fn new(ordinal: u32, settings: Settings) -> Result<Self, String> {
-        let machine = Confined::new(Machine::new(settings.config.clone())?);
+        let machine = Machine::new(settings.config.clone())?;
         let default_pool = Handle::new(Kind::Pool, ordinal);
         Ok(Self {
             ordinal,

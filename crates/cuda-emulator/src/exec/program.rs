@@ -19,6 +19,8 @@ pub(crate) struct Program {
     /// Index of the entry in `functions`.
     pub(crate) entry: usize,
     pub(crate) bank: Bank,
+    /// Where the module's constants lie: first address, and the one after the last.
+    pub(crate) constants: Vec<(u64, u64)>,
     /// Offset and size of every entry parameter.
     pub(crate) params: Vec<(u32, u32)>,
     pub(crate) param_bytes: u32,

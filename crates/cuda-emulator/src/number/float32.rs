@@ -5,7 +5,10 @@ use super::{NAN32, Round, f64_to_f32, odd};
 /// `x`, or the canonical NaN if it is one.
 #[inline(always)]
 pub fn canonical32(x: f32) -> f32 {
-    if x.is_nan() { f32::from_bits(NAN32) } else { x }
+    // By bits: of a NaN that it has computed itself the compiler may choose the payload, and `x` is
+    // a NaN either way.
+    let bits = x.to_bits();
+    f32::from_bits(if bits & 0x7fff_ffff > 0x7f80_0000 { NAN32 } else { bits })
 }
 
 /// `x` with a subnormal value replaced by zero of its sign.

@@ -1,5 +1,7 @@
 //! Streams, events, host operations, life time.
 
+#![allow(clippy::type_complexity)]
+
 use super::*;
 use crate::memory::Place;
 

@@ -118,8 +118,17 @@ pub(super) fn load(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Re
     let order = order(inst)?;
     *context.communicates |= order.strong.is_some();
     let words = ty.bits() == 32 && slots.iter().all(|s| matches!(s, Slot::B32(_)));
-    let access =
-        Access { space, order, address, bytes: ty.bytes(), signed: ty.is_signed(), slots, width, words, read_only: inst.has("nc") };
+    let access = Access {
+        space,
+        order,
+        address,
+        bytes: ty.bytes(),
+        signed: ty.is_signed(),
+        slots,
+        width,
+        words,
+        read_only: inst.has("nc"),
+    };
     Ok((Op::Load(Box::new(access)), Class::Load))
 }
 
@@ -136,8 +145,17 @@ pub(super) fn store(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, R
     let order = order(inst)?;
     *context.communicates |= order.strong.is_some();
     let words = ty.bits() == 32 && slots.iter().all(|s| matches!(s, Slot::B32(_)));
-    let access =
-        Access { space, order, address, bytes: ty.bytes(), signed: false, slots, width: 0, words, read_only: false };
+    let access = Access {
+        space,
+        order,
+        address,
+        bytes: ty.bytes(),
+        signed: false,
+        slots,
+        width: 0,
+        words,
+        read_only: false,
+    };
     Ok((Op::Store(Box::new(access)), Class::Store))
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn kernel(module: &Module, linkage: &Linkage, entry: usize) -> Result
         functions: vec![None; module.functions.len()],
         entry,
         bank: Bank::default(),
+        constants: linkage.constants.clone(),
         params,
         param_bytes,
         static_shared: shared.static_bytes,
@@ -102,13 +103,17 @@ fn reachable(module: &Module, linkage: &Linkage, entry: usize) -> Result<Vec<usi
 /// Names of a module's functions and addresses of its variables in device memory.
 impl Linkage {
     /// With the variables' addresses, which the caller has allocated.
-    pub(crate) fn new(module: &Module, variables: HashMap<String, u64>) -> Self {
+    pub(crate) fn new(
+        module: &Module,
+        variables: HashMap<String, u64>,
+        constants: Vec<(u64, u64)>,
+    ) -> Self {
         let functions = module
             .functions
             .iter()
             .enumerate()
             .map(|(index, function)| (function.name.clone(), index))
             .collect();
-        Self { functions, variables }
+        Self { functions, variables, constants }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Linkage {
     pub(crate) functions: HashMap<String, usize>,
     /// Address of each `.global` and `.const` variable.
     pub(crate) variables: HashMap<String, u64>,
+    /// First address of each `.const` variable, and the one after its last.
+    pub(crate) constants: Vec<(u64, u64)>,
 }
 
 /// Functions that the emulator itself provides.

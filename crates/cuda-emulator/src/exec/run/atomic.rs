@@ -30,6 +30,7 @@ impl Run<'_> {
             let order = (first..LANES).chain(0..first);
             match part {
                 Part::Global(mask, addresses) => {
+                    self.refuse_constants(mask, &addresses)?;
                     for lane in order.filter(|l| mask >> l & 1 != 0) {
                         let offset = self.inside(addresses[lane], bytes, lane)?;
                         if addresses[lane] % u64::from(bytes) != 0 {

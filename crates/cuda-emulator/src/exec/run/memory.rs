@@ -303,6 +303,7 @@ impl Run<'_> {
         for part in self.parts(&addresses, access.space, mask)? {
             match part {
                 Part::Global(mask, addresses) => {
+                    self.refuse_constants(mask, &addresses)?;
                     if self.checks {
                         let a = described(at.pc, total, check::Op::Write, access.order);
                         self.checker.global(self.arena, at.who, &a, mask, &addresses)?;
@@ -338,6 +339,24 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Kernels may not write constants.
+    pub(super) fn refuse_constants(
+        &self,
+        mask: u32,
+        addresses: &[u64; LANES],
+    ) -> Result<(), Finding> {
+        if self.program.constants.is_empty() {
+            return Ok(());
+        }
+        match lanes(mask).find(|lane| self.is_constant(addresses[*lane])) {
+            None => Ok(()),
+            Some(lane) => {
+                let detail = format!("a write to a constant at {:#x}", addresses[lane]);
+                Err(finding(Kind::OutOfBounds, lane as u32, detail))
+            }
+        }
     }
 
     /// Offset of a device address in the arena; outside all of device memory it is a finding even
@@ -412,13 +431,7 @@ pub(super) fn read(data: &[u8], offset: usize, bytes: u32) -> u128 {
 
 /// The lane's 32-bit elements, from `offset` on.
 #[inline(always)]
-fn words_at(
-    data: &[u8],
-    offset: usize,
-    count: usize,
-    lane: usize,
-    words: &mut [[u32; LANES]; 4],
-) {
+fn words_at(data: &[u8], offset: usize, count: usize, lane: usize, words: &mut [[u32; LANES]; 4]) {
     let bytes = &data[offset..offset + 4 * count];
     for (row, word) in words.iter_mut().zip(bytes.as_chunks().0) {
         row[lane] = u32::from_le_bytes(*word);

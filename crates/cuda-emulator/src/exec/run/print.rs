@@ -55,12 +55,12 @@ impl Run<'_> {
         for lane in lanes(mask) {
             let format = self.text(at, self.argument(at, call, 0, lane), lane);
             let list = self.argument(at, call, 1, lane);
-            let text = self.formatted(at, &format, list, lane);
+            let (text, arguments) = self.formatted(at, &format, list, lane);
             print!("{text}");
             let base = at.warp.fragments[at.current].local_base;
             if let Some((offset, bytes)) = call.returns.first() {
-                let count = text.len() as u128;
-                at.warp.local.store(lane, base + offset, *bytes, count);
+                // Unlike C's, which counts characters.
+                at.warp.local.store(lane, base + offset, *bytes, u128::from(arguments));
             }
         }
         Ok(())
@@ -68,13 +68,15 @@ impl Run<'_> {
 
     /// C's printf with the conversions that device code has; arguments lie in a row, each aligned to
     /// its size, floats as doubles.
-    fn formatted(&self, at: &At<'_>, format: &str, list: u64, lane: usize) -> String {
+    fn formatted(&self, at: &At<'_>, format: &str, list: u64, lane: usize) -> (String, u32) {
+        let mut count = 0;
         let mut out = String::new();
         let mut offset = 0u64;
         let mut argument = |bytes: u64| {
             offset = offset.next_multiple_of(bytes);
             let value = self.peek(at, list.wrapping_add(offset), bytes as u32, lane).unwrap_or(0);
             offset += bytes;
+            count += 1;
             value
         };
         let mut rest = format.chars().peekable();
@@ -151,7 +153,7 @@ impl Run<'_> {
                 None => out.push('%'),
             }
         }
-        out
+        (out, count)
     }
 
     /// `__assertfail(message, file, line, function, charSize)`

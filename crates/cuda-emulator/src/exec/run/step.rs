@@ -247,7 +247,7 @@ impl Run<'_> {
                 let addresses = at.warp.registers.get64(*address);
                 let mut bits = 0;
                 for (lane, address) in addresses.iter().enumerate() {
-                    let is = is_space(*space, *address);
+                    let is = self.is_space(*space, *address);
                     bits |= u32::from(is) << lane;
                 }
                 at.warp.registers.set_pred(*dest, bits, mask);
@@ -350,6 +350,24 @@ impl Run<'_> {
             }
         }
         Ok(Next::On)
+    }
+
+    fn is_space(&self, space: Space, address: u64) -> bool {
+        let inside = |base: u64| address >= base && address < base + windows::SIZE;
+        match space {
+            Space::Shared => inside(windows::SHARED),
+            Space::Local => inside(windows::LOCAL),
+            Space::Param => inside(windows::PARAM),
+            Space::Const => self.is_constant(address),
+            Space::Global | Space::Generic => {
+                address >= crate::memory::BASE && !self.is_constant(address)
+            }
+        }
+    }
+
+    /// Constants lie in device memory, among the module's other variables.
+    pub(super) fn is_constant(&self, address: u64) -> bool {
+        self.program.constants.iter().any(|(start, end)| (*start..*end).contains(&address))
     }
 
     fn branch(&mut self, at: &mut At<'_>, target: u32, active: u32, mask: u32) -> Next {
@@ -458,18 +476,6 @@ pub(super) fn after(at: &mut At<'_>, gathered: Gathered) -> Next {
     }
     at.warp.fragments[at.current].pc = at.pc + 1;
     Next::Choose
-}
-
-fn is_space(space: Space, address: u64) -> bool {
-    let inside = |base: u64| address >= base && address < base + windows::SIZE;
-    match space {
-        Space::Shared => inside(windows::SHARED),
-        Space::Local => inside(windows::LOCAL),
-        Space::Param => inside(windows::PARAM),
-        // Constants lie in device memory; nvcc asks only for what it needs to tell apart.
-        Space::Const => false,
-        Space::Global | Space::Generic => address >= crate::memory::BASE,
-    }
 }
 
 /// Lanes of `mask` grouped by equal member masks: (lanes, members).
