@@ -52,11 +52,10 @@ impl Tally {
         }
         // Lanes that follow one another are touched as one stretch.
         let mut run: Option<(u64, u64)> = None;
-        for lane in 0..LANES {
+        for (lane, &address) in addresses.iter().enumerate() {
             if mask >> lane & 1 == 0 {
                 continue;
             }
-            let address = addresses[lane];
             run = match run {
                 Some((start, end)) if end == address => Some((start, end + u64::from(bytes))),
                 Some((start, end)) => {
