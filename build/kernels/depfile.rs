@@ -42,9 +42,13 @@ mod tests {
     fn every_file_of_the_rule_is_read() {
         let text = "out/a.ptx : kernels/a.cu \\\n    /usr/include/b.h \\\n    \
                     common/with\\ space.cuh \\\n  m$$n\n";
-        let expected =
-            ["/root/kernels/a.cu", "/usr/include/b.h", "/root/common/with space.cuh", "/root/m$n"];
-        assert_eq!(files(text, Path::new("/root")), expected.map(PathBuf::from));
-        assert_eq!(files("", Path::new("/root")), Vec::<PathBuf>::new());
+        let expected = [
+            "/package/kernels/a.cu",
+            "/usr/include/b.h",
+            "/package/common/with space.cuh",
+            "/package/m$n",
+        ];
+        assert_eq!(files(text, Path::new("/package")), expected.map(PathBuf::from));
+        assert_eq!(files("", Path::new("/package")), Vec::<PathBuf>::new());
     }
 }

@@ -16,6 +16,7 @@ pub mod machine;
 pub mod memory;
 mod module;
 pub mod number;
+mod placed;
 pub mod ptx;
 pub mod registers;
 pub mod report;

@@ -8,13 +8,12 @@ use crate::check::Checker;
 use crate::config::Config;
 use crate::counts::Counts;
 use crate::exec::lower::Linkage;
-use crate::exec::program::Program;
-use crate::exec::run::Fault;
 use crate::exec::run::launch::{self, Setup};
 use crate::memory::{Arena, Place};
 use crate::module::{self, Module};
+use crate::placed::{host_report, placed, refused};
 use crate::ptx::ast::Refusal;
-use crate::report::{Finding, Kind, Report, code};
+use crate::report::{Report, code};
 
 /// A stream as the checks see it. The host itself is [`StreamId::HOST`]: what runs on it is ordered
 /// after everything the host has synchronised with.
@@ -433,70 +432,5 @@ impl Machine {
     /// The host waits for everything.
     pub fn synchronize_all(&mut self) {
         self.checker.synchronize_all();
-    }
-}
-
-/// A finding of a copy, memset or free.
-fn host_report(finding: Finding) -> Report {
-    Report {
-        kind: finding.kind,
-        code: finding.kind.code(),
-        kernel: String::new(),
-        ptx_line: 0,
-        instruction: String::new(),
-        source: None,
-        block: [0; 3],
-        thread: [0; 3],
-        detail: finding.detail,
-        other: None,
-    }
-}
-
-/// A launch that does not start.
-fn refused(launch: &Launch<'_>, code: i32, why: String) -> Report {
-    Report {
-        kind: Kind::Unsupported,
-        code,
-        kernel: launch.kernel.to_owned(),
-        ptx_line: 0,
-        instruction: String::new(),
-        source: None,
-        block: [0; 3],
-        thread: [0; 3],
-        detail: why,
-        other: None,
-    }
-}
-
-/// A fault with its place in the PTX and in the source.
-fn placed(module: &Module, program: &Program, launch: &Launch<'_>, fault: Fault) -> Report {
-    let describe = |pc: u32| {
-        let place = program.places.get(pc as usize)?;
-        let source = place.source.and_then(|source| module.source(source));
-        Some((place.line, module.line(place.line), source))
-    };
-    let (ptx_line, instruction, source) = describe(fault.pc).unwrap_or((0, String::new(), None));
-    let other = fault.finding.other_pc.and_then(describe).map(|(line, text, source)| {
-        let source = source.map_or(String::new(), |s| format!(" ({s})"));
-        format!("PTX line {line}: {text}{source}")
-    });
-    let [x, y, _] = launch.grid.map(u64::from);
-    let block = [fault.block % x, fault.block / x % y, fault.block / x / y].map(|i| i as u32);
-    let linear = fault.warp * 32 + fault.finding.lane;
-    let [bx, by, _] = launch.block;
-    let is_assert = instruction.contains("call")
-        && fault.finding.kind == Kind::Trap
-        && fault.finding.detail.contains("assertion");
-    Report {
-        kind: fault.finding.kind,
-        code: if is_assert { code::ASSERT } else { fault.finding.kind.code() },
-        kernel: program.name.clone(),
-        ptx_line,
-        instruction,
-        source,
-        block,
-        thread: [linear % bx, linear / bx % by, linear / bx / by],
-        detail: fault.finding.detail,
-        other,
     }
 }

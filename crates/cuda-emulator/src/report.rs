@@ -42,7 +42,9 @@ pub enum Kind {
     WarpSync,
     /// More instructions than the budget, or nothing left that can run.
     Hang,
-    /// `trap`, a failed device assertion, a corrupt call.
+    /// A failed device assertion.
+    Assertion,
+    /// `trap`, a corrupt call.
     Trap,
     /// A use that the emulated device does not model.
     Unsupported,
@@ -55,6 +57,7 @@ impl Kind {
             Kind::OutOfBounds | Kind::UseAfterFree => code::ILLEGAL_ADDRESS,
             Kind::Misaligned => code::MISALIGNED_ADDRESS,
             Kind::Hang => code::LAUNCH_TIMEOUT,
+            Kind::Assertion => code::ASSERT,
             _ => code::LAUNCH_FAILED,
         }
     }
@@ -72,6 +75,7 @@ impl Kind {
             Kind::Barrier => "barrier not reached by all",
             Kind::WarpSync => "warp operation misused",
             Kind::Hang => "hang",
+            Kind::Assertion => "assertion",
             Kind::Trap => "trap",
             Kind::Unsupported => "unsupported",
         }

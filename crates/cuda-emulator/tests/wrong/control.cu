@@ -125,7 +125,7 @@ __device__ __forceinline__ void lock_twice(unsigned* lock, int* y) {
 template <bool kWrong>
 __device__ __forceinline__ void assertion(const int* x, int* y) {
     int v = x[threadIdx.x];
-    assert(!kWrong || v != 17);  // caught: trap (assertion)
+    assert(!kWrong || v != 17);  // caught: assertion (assertion)
     y[threadIdx.x] = v;
 }
 

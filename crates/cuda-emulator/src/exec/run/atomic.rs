@@ -1,13 +1,15 @@
 //! Atomic operations: lane by lane, from a lane that the seed chooses, since the order of lanes in
 //! one instruction is open.
 
+use super::bytes::{read, write};
 use super::launch::Run;
-use super::memory::{Part, described, inside_shared, read, write};
-use super::step::{At, get, set};
+use super::memory::{Part, described, inside_shared};
+use super::rows::{get, set};
+use super::step::At;
 use super::{finding, lanes};
 use crate::check;
 use crate::exec::program::{Atomic, AtomicOp};
-use crate::number::{add_bf16, add_f16, canonical32};
+use crate::number::{add_bf16, add_f16, canonical32, ftz};
 use crate::ptx::ast::Type;
 use crate::registers::LANES;
 use crate::report::{Finding, Kind};
@@ -39,7 +41,7 @@ impl Run<'_> {
                             return Err(finding(Kind::Misaligned, lane as u32, detail));
                         }
                         old[lane] = read(self.arena.data(), offset, bytes) as u64;
-                        match apply(atomic, old[lane], values[lane], swaps[lane]) {
+                        match apply(atomic, old[lane], values[lane], swaps[lane], true) {
                             Some(new) => {
                                 write(self.arena.data_mut(), offset, bytes, u128::from(new));
                             }
@@ -58,7 +60,7 @@ impl Run<'_> {
                     for lane in order.filter(|l| mask >> l & 1 != 0) {
                         let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
                         old[lane] = read(&at.block.shared, offset, bytes) as u64;
-                        match apply(atomic, old[lane], values[lane], swaps[lane]) {
+                        match apply(atomic, old[lane], values[lane], swaps[lane], false) {
                             Some(new) => {
                                 write(&mut at.block.shared, offset, bytes, u128::from(new));
                             }
@@ -87,14 +89,14 @@ impl Run<'_> {
     }
 }
 
-/// The new value; None if nothing is written.
-fn apply(atomic: &Atomic, old: u64, value: u64, swap: u64) -> Option<u64> {
+/// The new value; None if nothing is written. `flushes` says that the memory is global.
+fn apply(atomic: &Atomic, old: u64, value: u64, swap: u64, flushes: bool) -> Option<u64> {
     let bits = atomic.ty.bits();
     let keep = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
     let (old, value) = (old & keep, value & keep);
     let signed = |v: u64| (v << (64 - bits)) as i64 >> (64 - bits);
     let new = match atomic.op {
-        AtomicOp::Add => add(atomic.ty, old, value),
+        AtomicOp::Add => add(atomic.ty, old, value, flushes),
         AtomicOp::Inc => {
             if old >= value {
                 0
@@ -127,17 +129,18 @@ fn apply(atomic: &Atomic, old: u64, value: u64, swap: u64) -> Option<u64> {
     Some(new & keep)
 }
 
-fn add(ty: Type, old: u64, value: u64) -> u64 {
+/// `atom.add.f32` flushes subnormals in global memory and keeps them in shared memory (PTX ISA, atom).
+fn add(ty: Type, old: u64, value: u64, flushes: bool) -> u64 {
     let pair = |one: fn(u16, u16) -> u16| {
         let low = one(old as u16, value as u16);
         let high = one((old >> 16) as u16, (value >> 16) as u16);
         u64::from(low) | u64::from(high) << 16
     };
     match ty {
-        // Atomic f32 addition in global memory flushes subnormals nowhere from sm_20 on.
         Type::F32 => {
-            let sum = f32::from_bits(old as u32) + f32::from_bits(value as u32);
-            u64::from(canonical32(sum).to_bits())
+            let flush = |x: f32| if flushes { ftz(x) } else { x };
+            let [a, b] = [old, value].map(|bits| flush(f32::from_bits(bits as u32)));
+            u64::from(canonical32(flush(a + b)).to_bits())
         }
         Type::F64 => (f64::from_bits(old) + f64::from_bits(value)).to_bits(),
         Type::F16 => u64::from(add_f16(old as u16, value as u16)),
@@ -145,5 +148,22 @@ fn add(ty: Type, old: u64, value: u64) -> u64 {
         Type::F16x2 => pair(add_f16),
         Type::Bf16x2 => pair(add_bf16),
         _ => old.wrapping_add(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::add;
+    use crate::ptx::ast::Type;
+
+    #[test]
+    fn additions_of_f32_flush_subnormals_in_global_memory_only() {
+        let (one, three) = (1, 0x8000_0003);
+        assert_eq!(add(Type::F32, one, three, false), 0x8000_0002);
+        assert_eq!(add(Type::F32, one, three, true), 0);
+        // The result too: 2^-126 - 1.5 * 2^-126 is subnormal.
+        let (small, less) = (0x0080_0000, 0x80C0_0000);
+        assert_eq!(add(Type::F32, small, less, false), 0x8040_0000);
+        assert_eq!(add(Type::F32, small, less, true), 0x8000_0000);
     }
 }

@@ -1,7 +1,8 @@
 //! Calls and returns: frames of registers and of local memory, arguments copied between them.
 
 use super::launch::Run;
-use super::step::{At, Next, get, set};
+use super::rows::{get, set};
+use super::step::{At, Next};
 use super::warp::ReturnTo;
 use super::{finding, lanes};
 use crate::exec::program::{Call, CallTarget, Op};

@@ -1,7 +1,8 @@
 //! `cp.async`: the bytes are copied at once, and belong to nobody until a wait.
 
+use super::bytes::{read, write};
 use super::launch::Run;
-use super::memory::{inside_shared, offsets, read, write};
+use super::memory::{inside_shared, offsets};
 use super::step::At;
 use super::{finding, lanes};
 use crate::exec::program::AsyncCopy;
@@ -70,7 +71,7 @@ impl Run<'_> {
         if full == mask {
             self.tally.global(mask, &from, copy.bytes, false);
         } else {
-            // Tails differ in length: each lane's own stretch, without merging of sectors lost.
+            // Tails differ in length: each is counted as an access of its own.
             self.tally.global(full, &from, copy.bytes, false);
             for lane in lanes(mask & !full).filter(|l| source_bytes[*l] > 0) {
                 self.tally.global(1 << lane, &from, source_bytes[lane], false);

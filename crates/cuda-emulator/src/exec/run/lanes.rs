@@ -1,7 +1,8 @@
 //! Warp-synchronous operations: waiting for the lanes they name, then what they compute.
 
 use super::launch::Run;
-use super::step::{At, get, groups};
+use super::rows::{get, groups};
+use super::step::At;
 use super::warp::State;
 use super::{finding, lanes};
 use crate::exec::program::{Reduction, Shuffle, ShuffleMode, Vote};

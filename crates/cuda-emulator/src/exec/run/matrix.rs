@@ -1,7 +1,8 @@
 //! ldmatrix and mma.sync.
 
+use super::bytes::read;
 use super::launch::Run;
-use super::memory::{inside_shared, offsets, read};
+use super::memory::{inside_shared, offsets};
 use super::step::At;
 use crate::check;
 use crate::exec::program::{Address, MmaKind};

@@ -1,8 +1,9 @@
 //! mbarrier objects: 64 opaque bits in shared memory, here the phase (bit 63), the arrivals that a
 //! phase expects (bits 20 to 39) and those still pending (bits 0 to 19).
 
+use super::bytes::{read, write};
 use super::launch::Run;
-use super::memory::{inside_shared, offsets, read, write};
+use super::memory::{inside_shared, offsets};
 use super::step::At;
 use super::{finding, lanes};
 use crate::check::MbarrierOp;

@@ -1,7 +1,8 @@
 //! Loads and stores: addresses, the state space of each lane, the checks, the bytes.
 
+use super::bytes::{join, read, spread, words_at, write};
 use super::launch::Run;
-use super::step::{At, set};
+use super::step::At;
 use super::{finding, lanes};
 use crate::check::{self, Strength};
 use crate::exec::program::{Access, Address, AddressBase, Order, Space};
@@ -112,26 +113,25 @@ impl Run<'_> {
             return Ok(());
         }
         let mut values = [0u128; LANES];
-        if access.space == Space::Global || access.space == Space::Const {
-            self.load_global(at, access, total, mask, &addresses, &mut values)?;
-        } else if access.space == Space::Shared {
-            let offsets = offsets(&addresses, 0);
-            self.load_shared(at, access, total, mask, &offsets, &mut values)?;
-        } else {
-            for part in self.parts(&addresses, access.space, mask)? {
-                match part {
-                    Part::Global(mask, addresses) => {
-                        self.load_global(at, access, total, mask, &addresses, &mut values)?;
-                    }
-                    Part::Shared(mask, offsets) => {
-                        self.load_shared(at, access, total, mask, &offsets, &mut values)?;
-                    }
-                    Part::Local(mask, offsets) => {
-                        self.load_local(at, total, mask, &offsets, &mut values)?;
-                    }
-                    Part::Param(mask, offsets) => {
-                        self.load_param(total, mask, &offsets, &mut values)?;
-                    }
+        for part in self.parts(&addresses, access.space, mask)? {
+            match part {
+                Part::Global(mask, addresses) => {
+                    let take =
+                        |data: &[u8], offset, lane: usize| values[lane] = read(data, offset, total);
+                    self.load_global(at, access, total, mask, &addresses, take)?;
+                }
+                Part::Shared(mask, offsets) => {
+                    let take =
+                        |data: &[u8], offset, lane: usize| values[lane] = read(data, offset, total);
+                    self.load_shared(at, access, total, mask, &offsets, take)?;
+                }
+                Part::Local(mask, offsets) => {
+                    self.load_local(at, total, mask, &offsets, &mut values)?;
+                }
+                Part::Param(mask, offsets) => {
+                    let take =
+                        |data: &[u8], offset, lane: usize| values[lane] = read(data, offset, total);
+                    self.load_param(total, mask, &offsets, take)?;
                 }
             }
         }
@@ -151,23 +151,11 @@ impl Run<'_> {
     ) -> Result<bool, Finding> {
         let mut words = [[0u32; LANES]; 4];
         let count = access.slots.len();
+        let take = |data: &[u8], offset, lane| words_at(data, offset, count, lane, &mut words);
         match access.space {
-            Space::Global => {
-                self.check_load(at, access, bytes, mask, addresses)?;
-                for lane in lanes(mask) {
-                    let offset = self.inside(addresses[lane], bytes, lane)?;
-                    words_at(self.arena.data(), offset, count, lane, &mut words);
-                }
-                self.tally.global(mask, addresses, bytes, false);
-            }
+            Space::Global => self.load_global(at, access, bytes, mask, addresses, take)?,
             Space::Shared => {
-                let offsets = offsets(addresses, 0);
-                self.check_shared_load(at, access, bytes, mask, &offsets)?;
-                for lane in lanes(mask) {
-                    let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
-                    words_at(&at.block.shared, offset, count, lane, &mut words);
-                }
-                self.tally.shared(mask, &offsets, bytes);
+                self.load_shared(at, access, bytes, mask, &offsets(addresses, 0), take)?;
             }
             _ => return Ok(false),
         }
@@ -179,37 +167,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    fn check_load(
-        &mut self,
-        at: &At<'_>,
-        access: &Access,
-        bytes: u32,
-        mask: u32,
-        addresses: &[u64; LANES],
-    ) -> Result<(), Finding> {
-        if !self.checks {
-            return Ok(());
-        }
-        let mut a = described(at.pc, bytes, check::Op::Read, access.order);
-        a.read_only = access.read_only;
-        self.checker.global(self.arena, at.who, &a, mask, addresses)
-    }
-
-    fn check_shared_load(
-        &mut self,
-        at: &At<'_>,
-        access: &Access,
-        bytes: u32,
-        mask: u32,
-        offsets: &[u32; LANES],
-    ) -> Result<(), Finding> {
-        if !self.checks {
-            return Ok(());
-        }
-        let a = described(at.pc, bytes, check::Op::Read, access.order);
-        self.checker.shared(at.who, &a, mask, offsets)
-    }
-
+    /// Gives `take` the memory, the offset and the lane of each access that is allowed.
     fn load_global(
         &mut self,
         at: &At<'_>,
@@ -217,17 +175,22 @@ impl Run<'_> {
         bytes: u32,
         mask: u32,
         addresses: &[u64; LANES],
-        values: &mut [u128; LANES],
+        mut take: impl FnMut(&[u8], usize, usize),
     ) -> Result<(), Finding> {
-        self.check_load(at, access, bytes, mask, addresses)?;
+        if self.checks {
+            let mut a = described(at.pc, bytes, check::Op::Read, access.order);
+            a.read_only = access.read_only;
+            self.checker.global(self.arena, at.who, &a, mask, addresses)?;
+        }
         for lane in lanes(mask) {
             let offset = self.inside(addresses[lane], bytes, lane)?;
-            values[lane] = read(self.arena.data(), offset, bytes);
+            take(self.arena.data(), offset, lane);
         }
         self.tally.global(mask, addresses, bytes, false);
         Ok(())
     }
 
+    /// [`load_global`](Self::load_global) of the block's shared memory.
     fn load_shared(
         &mut self,
         at: &At<'_>,
@@ -235,12 +198,15 @@ impl Run<'_> {
         bytes: u32,
         mask: u32,
         offsets: &[u32; LANES],
-        values: &mut [u128; LANES],
+        mut take: impl FnMut(&[u8], usize, usize),
     ) -> Result<(), Finding> {
-        self.check_shared_load(at, access, bytes, mask, offsets)?;
+        if self.checks {
+            let a = described(at.pc, bytes, check::Op::Read, access.order);
+            self.checker.shared(at.who, &a, mask, offsets)?;
+        }
         for lane in lanes(mask) {
             let offset = inside_shared(&at.block.shared, offsets[lane], bytes, lane)?;
-            values[lane] = read(&at.block.shared, offset, bytes);
+            take(&at.block.shared, offset, lane);
         }
         self.tally.shared(mask, offsets, bytes);
         Ok(())
@@ -275,7 +241,7 @@ impl Run<'_> {
         bytes: u32,
         mask: u32,
         offsets: &[u32; LANES],
-        values: &mut [u128; LANES],
+        mut take: impl FnMut(&[u8], usize, usize),
     ) -> Result<(), Finding> {
         for lane in lanes(mask) {
             let offset = offsets[lane] as usize;
@@ -286,7 +252,7 @@ impl Run<'_> {
                 );
                 return Err(finding(Kind::OutOfBounds, lane as u32, detail));
             }
-            values[lane] = read(self.params, offset, bytes);
+            take(self.params, offset, lane);
         }
         Ok(())
     }
@@ -415,88 +381,4 @@ fn inside_local(top: u32, offset: u32, bytes: u32, lane: usize) -> Result<(), Fi
         return Err(finding(Kind::Misaligned, lane as u32, detail));
     }
     Ok(())
-}
-
-/// Little-endian value of 1 to 16 bytes that the caller has found to be inside.
-#[inline(always)]
-pub(super) fn read(data: &[u8], offset: usize, bytes: u32) -> u128 {
-    match bytes {
-        4 => u128::from(u32::from_le_bytes(array(data, offset))),
-        8 => u128::from(u64::from_le_bytes(array(data, offset))),
-        16 => u128::from_le_bytes(array(data, offset)),
-        2 => u128::from(u16::from_le_bytes(array(data, offset))),
-        _ => u128::from(data[offset]),
-    }
-}
-
-/// The lane's 32-bit elements, from `offset` on.
-#[inline(always)]
-fn words_at(data: &[u8], offset: usize, count: usize, lane: usize, words: &mut [[u32; LANES]; 4]) {
-    let bytes = &data[offset..offset + 4 * count];
-    for (row, word) in words.iter_mut().zip(bytes.as_chunks().0) {
-        row[lane] = u32::from_le_bytes(*word);
-    }
-}
-
-#[inline(always)]
-fn array<const N: usize>(data: &[u8], offset: usize) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&data[offset..offset + N]);
-    bytes
-}
-
-/// Writes 1 to 16 bytes, little endian.
-#[inline(always)]
-pub(super) fn write(data: &mut [u8], offset: usize, bytes: u32, value: u128) {
-    match bytes {
-        4 => data[offset..offset + 4].copy_from_slice(&(value as u32).to_le_bytes()),
-        8 => data[offset..offset + 8].copy_from_slice(&(value as u64).to_le_bytes()),
-        16 => data[offset..offset + 16].copy_from_slice(&value.to_le_bytes()),
-        2 => data[offset..offset + 2].copy_from_slice(&(value as u16).to_le_bytes()),
-        _ => data[offset] = value as u8,
-    }
-}
-
-/// Loaded bytes to the access's registers, extended to their width.
-fn spread(at: &mut At<'_>, access: &Access, values: &[u128; LANES], mask: u32) {
-    let bits = access.bytes * 8;
-    for (i, slot) in access.slots.iter().enumerate() {
-        let shift = i as u32 * bits;
-        let unused = 64 - bits;
-        let width = 64 - access.width.clamp(8, 64);
-        let row = values.map(|v| {
-            let value = ((v >> shift) as u64) << unused;
-            if access.signed {
-                // Extended to the register's width, then kept zero-extended beyond it.
-                (((value as i64) >> unused) as u64) << width >> width
-            } else {
-                value >> unused
-            }
-        });
-        set(at.warp, *slot, &row, mask);
-    }
-}
-
-/// The stored registers' bytes, one after the other.
-fn join(at: &At<'_>, access: &Access) -> [u128; LANES] {
-    let bits = access.bytes * 8;
-    let keep = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
-    let mut values = [0u128; LANES];
-    for (i, slot) in access.slots.iter().enumerate() {
-        let shift = i as u32 * bits;
-        match slot {
-            Slot::B32(r) => {
-                for (value, x) in values.iter_mut().zip(at.warp.registers.get32(*r)) {
-                    *value |= u128::from(u64::from(*x) & keep) << shift;
-                }
-            }
-            Slot::B64(r) => {
-                for (value, x) in values.iter_mut().zip(at.warp.registers.get64(*r)) {
-                    *value |= u128::from(*x & keep) << shift;
-                }
-            }
-            Slot::Pred(_) => {}
-        }
-    }
-    values
 }

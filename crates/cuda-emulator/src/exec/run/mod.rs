@@ -2,6 +2,7 @@
 
 mod atomic;
 mod block;
+mod bytes;
 mod call;
 mod copy;
 mod lanes;
@@ -11,6 +12,7 @@ mod matrix;
 mod mbarrier;
 mod memory;
 mod print;
+mod rows;
 mod step;
 pub(crate) mod tally;
 pub(crate) mod warp;

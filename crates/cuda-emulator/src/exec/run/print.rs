@@ -1,7 +1,8 @@
 //! What the emulator provides to device code: `vprintf` and `__assertfail`.
 
+use super::bytes::read;
 use super::launch::Run;
-use super::memory::{offset32, read};
+use super::memory::offset32;
 use super::step::At;
 use super::{finding, lanes};
 use crate::exec::program::Call;
@@ -162,7 +163,7 @@ impl Run<'_> {
         let text = |i| self.text(at, self.argument(at, call, i, lane), lane);
         let line = self.argument(at, call, 2, lane) as u32;
         let detail = format!("{}:{line}: {}: assertion `{}` failed", text(1), text(3), text(0));
-        finding(Kind::Trap, lane as u32, detail)
+        finding(Kind::Assertion, lane as u32, detail)
     }
 }
 

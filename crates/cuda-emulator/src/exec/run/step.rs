@@ -3,12 +3,13 @@
 use super::block::Block;
 use super::lanes::Gathered;
 use super::launch::Run;
+use super::rows::{get, groups, set};
 use super::warp::{State, Warp};
 use super::{Fault, finding, lanes};
 use crate::check::WarpRef;
 use crate::exec::program::{Clock, Op, Space};
 use crate::exec::windows;
-use crate::registers::{LANES, Slot};
+use crate::registers::LANES;
 use crate::report::{Finding, Kind};
 
 /// What became of a warp.
@@ -476,42 +477,4 @@ pub(super) fn after(at: &mut At<'_>, gathered: Gathered) -> Next {
     }
     at.warp.fragments[at.current].pc = at.pc + 1;
     Next::Choose
-}
-
-/// Lanes of `mask` grouped by equal member masks: (lanes, members).
-pub(super) fn groups(members: &[u32; LANES], mask: u32) -> impl Iterator<Item = (u32, u32)> {
-    let mut rest = mask;
-    std::iter::from_fn(move || {
-        if rest == 0 {
-            return None;
-        }
-        let value = members[rest.trailing_zeros() as usize];
-        let group = lanes(rest).filter(|l| members[*l] == value).fold(0, |m, l| m | 1 << l);
-        rest &= !group;
-        Some((group, value))
-    })
-}
-
-/// A row of either width as 64-bit values.
-pub(super) fn get(warp: &Warp, slot: Slot) -> [u64; LANES] {
-    match slot {
-        Slot::B32(r) => warp.registers.get32(r).map(u64::from),
-        Slot::B64(r) => *warp.registers.get64(r),
-        Slot::Pred(p) => {
-            let bits = warp.registers.pred(p);
-            std::array::from_fn(|lane| u64::from(bits >> lane & 1))
-        }
-    }
-}
-
-/// Writes a row of either width from 64-bit values.
-pub(super) fn set(warp: &mut Warp, slot: Slot, values: &[u64; LANES], mask: u32) {
-    match slot {
-        Slot::B32(r) => warp.registers.set32(r, &values.map(|v| v as u32), mask),
-        Slot::B64(r) => warp.registers.set64(r, values, mask),
-        Slot::Pred(p) => {
-            let bits = values.iter().enumerate().fold(0, |m, (l, v)| m | (*v as u32 & 1) << l);
-            warp.registers.set_pred(p, bits, mask);
-        }
-    }
 }
