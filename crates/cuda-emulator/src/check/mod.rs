@@ -13,7 +13,7 @@
 //!   writes. Other strong stores start a chain, and a later weak access must know both.
 //! - Shared memory has one block, so that every scope reaches all of it.
 //! - What one launch releases, another that runs beside it does not acquire: only streams and events
-//!   order launches. (Strong accesses of the two do not race.)
+//!   order launches, and strong accesses of the two race like weak ones.
 //! - Where accesses of cta scope and of wider scope, from several blocks, meet on one word, the check
 //!   for sufficient scope looks at the last write of each chain.
 //!

@@ -1,7 +1,7 @@
 //! A word that strong accesses have touched: who used it, and what was released through it.
 //!
-//! Strong accesses do not race with each other, so that all of them since the last weak write matter
-//! to the next weak access. Strong writes form chains: an atomic continues the chain it reads from,
+//! Strong accesses of a launch do not race with each other, so that all of them since the last weak
+//! write matter to the next weak access. Strong writes form chains: an atomic continues the chain it reads from,
 //! and so does a store by a thread that knows the chain. Who knows any access that observed the last
 //! write of a chain knows all writes of it (observation, then causality order), which is how a last
 //! block may reset a counter with a plain store.
@@ -176,6 +176,7 @@ impl Sync {
             return Err((self.weak, Prior::Write));
         }
         let Some(scope) = a.scope else { return Ok(()) };
+        self.check_launches(eye, a.writes)?;
         let block = a.thread.0;
         for (theirs, record, writes) in &self.narrow {
             let conflict = *theirs != block && (*writes || a.writes);
@@ -199,6 +200,26 @@ impl Sync {
                     if thread.0 != block && eye.ordered(*record) == Order::No {
                         return Err((*record, Prior::StrongRead));
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Launches that nothing orders may not share a word, however strongly they access it: a state
+    /// buffer serves one stream.
+    fn check_launches(&self, eye: &Eye<'_>, writes: bool) -> Result<(), (u32, Prior)> {
+        let start = eye.view.segments.start();
+        let earlier = |record: u32| segment(record) < start;
+        for chain in [&self.tail].into_iter().chain(&self.orphans) {
+            if chain.first().is_some_and(|r| earlier(*r)) {
+                knows(eye, chain).map_err(|r| (r, Prior::StrongWrite))?;
+            }
+        }
+        if writes {
+            for (_, record, _) in &self.reads.list {
+                if earlier(*record) && eye.ordered(*record) == Order::No {
+                    return Err((*record, Prior::StrongRead));
                 }
             }
         }

@@ -257,8 +257,8 @@ impl Oracle {
             }
             if let (Some(mine), Some((theirs, _, _))) = (scope, event.strong) {
                 let narrow = mine == Scope::Cta || theirs == Scope::Cta;
-                let same_block = event.task == self.task && event.block == me.block;
-                if !narrow || same_block || matches!(at, At::Shared(..)) {
+                let reaches = !narrow || event.block == me.block;
+                if event.task == self.task && reaches || matches!(at, At::Shared(..)) {
                     continue;
                 }
             }
