@@ -19,6 +19,18 @@ const BLOCKS_PER_MULTIPROCESSOR: u64 = 8;
 /// The widest access of a thread.
 const MAX_VECTOR_BYTES: u32 = 16;
 
+/// Bytes of shared memory that a block may have on a device, after opting in (CUDA C++ Programming
+/// Guide, "Technical Specifications per Compute Capability"). What a policy declares must fit the
+/// least of them, or the policy is chosen only where it fits.
+#[cfg(test)]
+pub(super) const fn shared_limit(capability: (u32, u32)) -> u32 {
+    match capability {
+        (8, 0 | 7) => 163 << 10,
+        (9 | 10, _) => 227 << 10,
+        _ => 99 << 10,
+    }
+}
+
 /// How gather and combine share rows among threads.
 ///
 /// `select` inside the library picks one per call; [`Cuda::with_row_policy`](super::Cuda) fixes it,
@@ -143,6 +155,25 @@ mod tests {
     use super::*;
 
     const A100: DeviceFacts = DeviceFacts { capability: (8, 0), multiprocessors: 108 };
+
+    #[test]
+    fn every_kernel_fits_the_shared_memory_of_every_architecture() {
+        use crate::cuda::registry::MODULES;
+        assert_eq!(shared_limit((8, 0)), 166_912);
+        assert_eq!(shared_limit((9, 0)), 232_448);
+        for capability in [(8, 6), (8, 9), (12, 0)] {
+            assert_eq!(shared_limit(capability), 101_376);
+        }
+        for kernel in MODULES.iter().flat_map(|module| module.kernels) {
+            for build in kernel.builds {
+                // No launch asks for dynamic shared memory.
+                let limit = shared_limit((build.arch / 10, build.arch % 10));
+                assert!(build.shared <= limit, "{}: {build:?}, limit {limit}", kernel.name);
+                // The PTX runs on architectures that are not built.
+                assert!(build.shared <= 99 << 10, "{}: {build:?}", kernel.name);
+            }
+        }
+    }
 
     fn shape(rows: u64, row_bytes: u64, alignment: u32) -> RowShape {
         RowShape { rows, row_bytes, alignment, in_flight: 4 }

@@ -23,8 +23,9 @@ cargo xtask TASK
 
   test [--all]          Everything that must pass: kernels for every architecture, build without
                         default features, unit, integration and command-line tests, the CUDA
-                        tests on the emulated device, doc tests, the README's commands. --all adds the heavy sweeps (COSMOE_TEST_ALL=1)
-                        and a second pass with overflow checks and debug assertions.
+                        tests on emulated devices, doc tests, the README's commands. --all adds the
+                        heavy sweeps (COSMOE_TEST_ALL=1) and a second pass with overflow checks and
+                        debug assertions.
   lint [--advisories]   Format, clippy and docs with warnings denied, cargo-deny's bans, licences
                         and sources. --advisories adds known vulnerabilities (fetches a database).
   toolkit               The CUDA compiler that builds will use: one that is there already, else

@@ -13,6 +13,8 @@ pub enum MmaModel {
 /// Configuration of one emulated device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// Which of several devices: it decides where the memory's addresses lie.
+    pub ordinal: u32,
     /// Compute capability, (8, 0) by default.
     pub capability: (u32, u32),
     /// Streaming multiprocessors, 108 by default.
@@ -36,6 +38,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            ordinal: 0,
             capability: (8, 0),
             multiprocessors: 108,
             memory: 16 << 30,

@@ -94,7 +94,7 @@ impl Machine {
     /// # Errors
     /// The system has no address space for its memory.
     pub fn new(config: Config) -> Result<Self, String> {
-        let arena = Arena::new(config.memory)?;
+        let arena = Arena::new(config.memory, config.ordinal)?;
         let checker = Checker::new(&config);
         Ok(Self {
             config,
@@ -112,14 +112,14 @@ impl Machine {
         &self.config
     }
 
-    /// Seed, checks, counts, budget, mma model and residency may change between launches; memory and
-    /// capability are kept.
+    /// Seed, checks, counts, budget, mma model and residency may change between launches; ordinal,
+    /// memory and capability are kept.
     pub fn set_config(&mut self, config: Config) {
         if config.checks != self.config.checks {
             self.checker.set_enabled(&mut self.arena, config.checks);
         }
-        let (memory, capability) = (self.config.memory, self.config.capability);
-        self.config = Config { memory, capability, ..config };
+        let Config { ordinal, memory, capability, .. } = self.config;
+        self.config = Config { ordinal, memory, capability, ..config };
     }
 
     /// A new allocation (256-byte aligned), uninitialised; None if memory is short. `bytes` > 0.

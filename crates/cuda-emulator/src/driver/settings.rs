@@ -250,6 +250,7 @@ mod tests {
         let expected = Settings {
             devices: 2,
             config: Config {
+                ordinal: 0,
                 capability: (9, 0),
                 multiprocessors: 4,
                 memory: 3 << 30,

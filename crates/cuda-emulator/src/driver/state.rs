@@ -12,6 +12,7 @@ use super::module::{Function, Module};
 use super::settings::Settings;
 use super::status::{Code, Fault, Outcome, fault};
 use super::stream::Stream;
+use crate::config::Config;
 use crate::machine::Machine;
 
 /// A device and its objects.
@@ -45,7 +46,7 @@ pub(crate) struct State {
 impl State {
     /// A device with nothing on it.
     pub(crate) fn new(ordinal: u32, settings: Settings) -> Result<Self, String> {
-        let machine = Machine::new(settings.config.clone())?;
+        let machine = Machine::new(Config { ordinal, ..settings.config.clone() })?;
         let default_pool = Handle::new(Kind::Pool, ordinal);
         Ok(Self {
             ordinal,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use map::Zeroed;
 use room::Room;
 
-/// The first device address. Fixed, so that runs repeat.
+/// The first address of the first device. Fixed, so that runs repeat.
 pub const BASE: u64 = 0x10_0000_0000;
 
 /// Allocations start at multiples of this and are at least this far from each other.
@@ -65,18 +65,26 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// `memory` bytes to allocate from, four times as many addresses; nothing is committed yet.
+    /// `memory` bytes to allocate from, four times as many addresses; nothing is committed yet. No
+    /// two devices of equal memory have an address in common.
     ///
     /// # Errors
     /// The system gives no address space.
-    pub fn new(memory: u64) -> Result<Self, String> {
+    pub fn new(memory: u64, device: u32) -> Result<Self, String> {
         let memory = memory.next_multiple_of(ALIGN);
+        // What lies below is mapped and never touched: an address minus BASE stays the offset.
+        let before = memory
+            .checked_mul(4)
+            .and_then(|bytes| bytes.checked_add(map::GRAIN)?.checked_mul(u64::from(device)))
+            .ok_or_else(|| format!("no addresses for {memory} bytes of device {device}"))?;
         let mut why = String::new();
         // Where address space is limited, less quarantine is better than no device.
         for factor in [4, 2, 1] {
             let room = memory.saturating_mul(factor).saturating_add(map::GRAIN);
+            let end = before.saturating_add(room);
             let maps = || -> Result<_, String> {
-                Ok((Zeroed::new(room)?, Zeroed::new(room * 2)?, Zeroed::new(room * 2)?))
+                let shadow = end.saturating_mul(2);
+                Ok((Zeroed::new(end)?, Zeroed::new(shadow)?, Zeroed::new(shadow)?))
             };
             match maps() {
                 Ok((data, writes, reads)) => {
@@ -86,7 +94,7 @@ impl Arena {
                         data,
                         writes,
                         reads,
-                        room: Room::new(room),
+                        room: Room::new(before, end),
                         live: BTreeMap::new(),
                         freed: BTreeMap::new(),
                     });

@@ -15,8 +15,8 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(bytes: u64) -> Self {
-        Self { fresh: 0, end: bytes, quarantine: VecDeque::new(), holes: BTreeMap::new() }
+    pub(super) fn new(start: u64, end: u64) -> Self {
+        Self { fresh: start, end, quarantine: VecDeque::new(), holes: BTreeMap::new() }
     }
 
     /// A stretch of `bytes`; `forget` hears of the freed ones that stop being remembered for it.

@@ -141,6 +141,22 @@ fn alone_environment() {
     let from = first.context.default_stream();
     let to = second.context.default_stream();
     let data = from.clone_htod(&[3u32; 100]).expect("data");
+    {
+        use cudarc::driver::DevicePtr;
+        let (address, _record) = data.device_ptr(&from);
+        let mut owner = -1;
+        second.context.bind_to_thread().expect("the second context");
+        let ordinal = sys::CUpointer_attribute_enum::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL;
+        // SAFETY: a good result for this attribute.
+        let result = unsafe {
+            sys::cuPointerGetAttribute(
+                (&raw mut owner).cast::<std::ffi::c_void>(),
+                ordinal,
+                address,
+            )
+        };
+        assert_eq!((raw(result), owner), (0, 0), "memory of the first device, asked of the second");
+    }
     let copy = to.clone_dtod(&data).expect("a copy on the other device");
     assert_eq!(to.clone_dtoh(&copy).expect("values"), [3; 100]);
     let (mut first_pool, mut second_pool) = (std::ptr::null_mut(), std::ptr::null_mut());

@@ -49,7 +49,7 @@ impl Gpu {
     pub(super) fn idle(blocks: u32, threads: u32) -> Self {
         let config = Config { memory: 1 << 20, ..Config::default() };
         let mut checker = Checker::new(&config);
-        let mut arena = Arena::new(config.memory).unwrap();
+        let mut arena = Arena::new(config.memory, config.ordinal).unwrap();
         let data = checker.allocate(&mut arena, BYTES, StreamId::HOST).unwrap();
         let fresh = checker.allocate(&mut arena, BYTES, StreamId::HOST).unwrap();
         let bytes = vec![1; BYTES as usize];

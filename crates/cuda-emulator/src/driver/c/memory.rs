@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use super::{Out, give, list, put};
 use crate::driver::handle::Handle;
 use crate::driver::host;
-use crate::driver::library::{call, in_context, with_context};
+use crate::driver::library::{call, in_context, library, with_context};
 use crate::driver::memory::PointerFact;
 use crate::driver::status::{Code, Outcome, fault};
 
@@ -192,13 +192,28 @@ pub(super) unsafe extern "C" fn cuPointerGetAttribute(
     address: u64,
 ) -> i32 {
     call("cuPointerGetAttribute", || {
-        let fact = with_context(|state, _| state.pointer_fact(address, attribute))?;
-        match fact {
+        match pointer_fact(address, attribute)? {
             // SAFETY: the caller's pointer is good for the attribute's type.
             Some(fact) => unsafe { write_fact(data, fact) },
             None => fault(Code::INVALID_VALUE, format!("CUDA does not know {address:#x}")),
         }
     })
+}
+
+/// What is known of an address, whichever device's it is.
+fn pointer_fact(address: u64, attribute: c_uint) -> Outcome<Option<PointerFact>> {
+    let own = with_context(|state, _| state.pointer_fact(address, attribute))?;
+    if own.is_some() {
+        return Ok(own);
+    }
+    let library = library()?;
+    for ordinal in 0..library.count() {
+        let fact = library.lock(ordinal)?.pointer_fact(address, attribute)?;
+        if fact.is_some() {
+            return Ok(fact);
+        }
+    }
+    Ok(None)
 }
 
 /// Of a pointer that CUDA does not know every fact is 0, but its ordinal is -2.
@@ -214,7 +229,7 @@ pub(super) unsafe extern "C" fn cuPointerGetAttributes(
         let (attributes, data) =
             unsafe { (list(attributes, count as usize)?, list(data, count as usize)?) };
         for (attribute, to) in attributes.iter().zip(data) {
-            let fact = with_context(|state, _| state.pointer_fact(address, *attribute))?;
+            let fact = pointer_fact(address, *attribute)?;
             let fact = fact.unwrap_or(PointerFact::unknown(*attribute));
             // SAFETY: the caller's pointer is good for the attribute's type.
             unsafe { write_fact(*to, fact) }?;
