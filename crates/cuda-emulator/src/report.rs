@@ -138,7 +138,10 @@ impl std::fmt::Display for Report {
             write!(f, "\n  source {source}")?;
         }
         if let Some(other) = &self.other {
-            write!(f, "\n  the other access: {other}")?;
+            write!(
+                f,
+                "\n  the other access, there or before its thread next synchronises: {other}"
+            )?;
         }
         Ok(())
     }

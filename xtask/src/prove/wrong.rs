@@ -56,6 +56,7 @@ const ASYNC: &[Pair] = &[
 const GRID: &[Pair] = &[
     ("last_block_release", 6, 64, Known::Neither, &[]),
     ("last_block_acquire", 6, 64, Known::Neither, &[]),
+    ("fences_of_all", 6, 64, Known::Neither, &[]),
     ("block_fence", 6, 32, Known::Neither, &[]),
     ("block_atomic", 4, 32, Known::Neither, &[]),
     ("flag", 2, 32, Known::Neither, &[]),

@@ -20,6 +20,15 @@ pub enum Scope {
     Sys,
 }
 
+/// A `fence` or `membar`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fence {
+    /// Who it orders for.
+    pub scope: Scope,
+    /// `fence.sc`, which `membar` is from sm_70 on; else `fence.acq_rel`.
+    pub sc: bool,
+}
+
 /// Weak or strong in the sense of the PTX memory model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Strength {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::access::{Arrival, Scope};
+use super::access::{Arrival, Fence};
 use super::cells::Memory;
 use super::clock::{Clock, agent};
 use super::order::Launch;
@@ -10,7 +10,7 @@ use super::segments::{Segment, Segments};
 use super::sets::Sets;
 use super::sides::Sides;
 use super::strong::Scratch;
-use super::warp::Warp;
+use super::warp::{Fences, Warp};
 
 /// What arrivals release to an mbarrier object.
 #[derive(Debug, Default)]
@@ -179,6 +179,10 @@ impl Block {
         let next = segments.next();
         if full {
             self.meet(&mut clock, next, sets, launch);
+            let mut fences = Fences::default();
+            let warps = &mut self.warps[..self.count];
+            warps.iter().for_each(|warp| fences.join(&warp.fences()));
+            warps.iter_mut().for_each(|warp| warp.pass(&fences));
         } else {
             for (warp, mask) in self.warps[..self.count].iter().zip(masks) {
                 if mask != 0 {
@@ -254,17 +258,19 @@ impl Block {
         }
         warp.floor = next;
         warp.set(mask, segments.add(segment), &clock);
+        let fences = warp.fences();
+        warp.pass(&fences);
     }
 
     pub(super) fn fence(
         &mut self,
         warp: u32,
         mask: u32,
-        scope: Scope,
+        fence: Fence,
         pc: u32,
         segments: &mut Segments,
     ) {
         let block = (self.sequence, self.floor);
-        self.warps[warp as usize].fence(mask, scope, segments, block, pc);
+        self.warps[warp as usize].fence(mask, fence, segments, block, pc);
     }
 }

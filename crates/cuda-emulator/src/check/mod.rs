@@ -6,7 +6,8 @@
 //! What orders two accesses is what the PTX memory model says orders them, never the schedule that
 //! happened to run, with these readings of it:
 //!
-//! - `fence.sc` orders like `fence.acq_rel`: that two of them are ordered by the mere fact that one
+//! - Two `fence.sc` are ordered where a strong read after the one observes a strong write before the
+//!   other, with barriers of the whole block or warp between them or none. That one of them merely
 //!   ran first is not taken for an order, as that is the schedule's doing.
 //! - A strong store by a thread that knows the word's last strong write (or by one that atomically
 //!   read it) continues its chain: who knows an access that observed the end of a chain knows all its
@@ -44,7 +45,7 @@ mod sync;
 mod warp;
 mod weak;
 
-pub use access::{Access, Arrival, MbarrierOp, Op, Scope, Shape, Strength, WarpRef};
+pub use access::{Access, Arrival, Fence, MbarrierOp, Op, Scope, Shape, Strength, WarpRef};
 
 use block::{Block, Shared};
 use cells::Memory;
@@ -378,10 +379,10 @@ impl Checker {
         block.warp_barrier(w.warp, mask, pc, &mut self.segments);
     }
 
-    /// `fence` (any semantics), `membar`.
-    pub fn fence(&mut self, w: WarpRef, mask: u32, scope: Scope, pc: u32) {
+    /// `fence`, `membar`.
+    pub fn fence(&mut self, w: WarpRef, mask: u32, fence: Fence, pc: u32) {
         let block = &mut self.slots[w.slot as usize].block;
-        block.fence(w.warp, mask, scope, pc, &mut self.segments);
+        block.fence(w.warp, mask, fence, pc, &mut self.segments);
     }
 
     /// An operation of the lanes of `mask`, ascending, on the mbarrier objects at `offsets`.

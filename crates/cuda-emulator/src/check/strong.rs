@@ -210,6 +210,7 @@ impl Memory<'_> {
                     let one = sync.seen(block.sequence, a.scope);
                     seen.cta.join(&one.cta);
                     seen.gpu.join(&one.gpu);
+                    seen.sc.join(&one.sc);
                 }
             }
         }

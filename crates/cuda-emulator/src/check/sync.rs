@@ -87,6 +87,8 @@ pub(super) struct Sync {
     narrow: Vec<(u32, u32, bool)>,
     /// What is released to everyone.
     gpu: Clock,
+    /// The same to those who have a `fence.sc`.
+    sc: Clock,
     /// What is released inside a block.
     cta: FxHashMap<u32, Clock>,
     /// The thread of the last release operation, and what it released: its later stores do again.
@@ -114,7 +116,7 @@ impl Sync {
             self.reads.note((u32::MAX, age(record), 0), age(record), 0);
         }
         self.version += 1;
-        self.gpu = Clock::default();
+        (self.gpu, self.sc) = (Clock::default(), Clock::default());
         self.cta.clear();
         self.owner = None;
     }
@@ -234,12 +236,12 @@ impl Sync {
     /// What a strong read in `block` sees released.
     pub(super) fn seen(&self, block: u32, scope: Option<Scope>) -> Released {
         let cta = self.cta.get(&block).cloned().unwrap_or_default();
-        let gpu = if scope.is_some_and(|s| s != Scope::Cta) {
-            self.gpu.clone()
+        let (gpu, sc) = if scope.is_some_and(|s| s != Scope::Cta) {
+            (self.gpu.clone(), self.sc.clone())
         } else {
-            Clock::default()
+            (Clock::default(), Clock::default())
         };
-        Released { cta, gpu }
+        Released { cta, gpu, sc }
     }
 
     /// Notes an access that has passed. `knows_tail` as before it; `released` is what a write
@@ -287,13 +289,14 @@ impl Sync {
         {
             new.cta.join(&earlier.cta);
             new.gpu.join(&earlier.gpu);
+            new.sc.join(&earlier.sc);
         }
         let narrow = a.scope == Some(Scope::Cta);
         if narrow || a.scope.is_none() {
-            new.gpu = Clock::default();
+            (new.gpu, new.sc) = (Clock::default(), Clock::default());
         }
         if !a.reads {
-            self.gpu = new.gpu;
+            (self.gpu, self.sc) = (new.gpu, new.sc);
             self.cta.clear();
             if !new.cta.is_empty() {
                 self.cta.insert(block, new.cta);
@@ -304,10 +307,12 @@ impl Sync {
         if narrow {
             // Others do not observe through this atomic what was released before.
             own.join(&std::mem::take(&mut self.gpu));
+            self.sc = Clock::default();
             self.cta.clear();
         }
         own.join(&new.cta);
         self.gpu.join(&new.gpu);
+        self.sc.join(&new.sc);
         if !own.is_empty() {
             self.cta.insert(block, own);
         }

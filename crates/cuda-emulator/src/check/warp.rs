@@ -1,6 +1,6 @@
 //! What the lanes of a warp know, and what they have fenced.
 
-use super::access::Scope;
+use super::access::{Fence, Scope};
 use super::clock::{Clock, Lanes, agent};
 use super::copies::Copies;
 use super::ids::{lanes, record};
@@ -21,6 +21,7 @@ struct Snap {
     cta: u32,
     /// Lanes for which it is the last one of at least gpu scope.
     gpu: u32,
+    sc: bool,
     bound: u32,
     block_floor: u32,
     floor: u32,
@@ -35,6 +36,35 @@ struct Seen {
     mask: u32,
     cta: Clock,
     gpu: Clock,
+    sc: Clock,
+}
+
+impl Seen {
+    fn is(&self, other: &Seen) -> bool {
+        self.cta.is(&other.cta) && self.gpu.is(&other.gpu) && self.sc.is(&other.sc)
+    }
+}
+
+/// What `fence.sc` of the whole device orders through barriers. A fence.sc before a strong write, and
+/// one after a strong read that observes it, are ordered even where barriers lie between and other
+/// threads write and read: were the second fence the first one, the read would come before the write.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fences {
+    /// What was known at such fences since the last barrier.
+    new: Clock,
+    /// The same of fences that a barrier has ordered before all lanes.
+    passed: Clock,
+    /// What such fences had released to strong reads that a barrier has ordered before all lanes.
+    seen: Clock,
+}
+
+impl Fences {
+    /// A barrier of the lanes of several warps: they have all passed what one has.
+    pub(super) fn join(&mut self, other: &Fences) {
+        self.passed.join(&other.passed);
+        self.passed.join(&other.new);
+        self.seen.join(&other.seen);
+    }
 }
 
 /// A release: what is known inside the block by it, and in the whole device.
@@ -42,6 +72,8 @@ struct Seen {
 pub(super) struct Released {
     pub(super) cta: Clock,
     pub(super) gpu: Clock,
+    /// What a later `fence.sc` learns: see [`Fences`].
+    pub(super) sc: Clock,
 }
 
 /// One resident warp.
@@ -61,6 +93,7 @@ pub(super) struct Warp {
     pub(super) copies: Copies,
     snaps: Vec<Snap>,
     seen: Vec<Seen>,
+    fences: Fences,
 }
 
 impl Warp {
@@ -75,6 +108,7 @@ impl Warp {
             copies: Copies::new(),
             snaps: Vec::new(),
             seen: Vec::new(),
+            fences: Fences::default(),
         }
     }
 
@@ -84,6 +118,7 @@ impl Warp {
         self.copies.reset();
         self.snaps.clear();
         self.seen.clear();
+        self.fences = Fences::default();
         self.set_groups(segment, Clock::default());
     }
 
@@ -214,13 +249,14 @@ impl Warp {
     pub(super) fn fence(
         &mut self,
         mask: u32,
-        scope: Scope,
+        fence: Fence,
         segments: &mut Segments,
         block: (u32, u32),
         pc: u32,
     ) {
         let (block, block_floor) = block;
-        let wide = scope != Scope::Cta;
+        let wide = fence.scope != Scope::Cta;
+        let sc = fence.sc && wide;
         for i in 0..self.seen.len() {
             let common = self.seen[i].mask & mask;
             if common != 0 {
@@ -230,7 +266,15 @@ impl Warp {
                     self.learn(common, &seen.gpu);
                     self.seen[i].mask &= !mask;
                 }
+                if sc {
+                    self.learn(common, &seen.sc);
+                }
             }
+        }
+        if sc {
+            let seen = self.fences.seen.clone();
+            self.learn(mask, &seen);
+            self.fences.new.join(&self.knowledge(block, block_floor, mask));
         }
         self.seen.retain(|s| s.mask != 0);
         for snap in &mut self.snaps {
@@ -245,6 +289,7 @@ impl Warp {
             self.snaps.push(Snap {
                 cta: group.mask,
                 gpu: if wide { group.mask } else { 0 },
+                sc,
                 bound: group.segment + 1,
                 block_floor,
                 floor: self.floor,
@@ -270,7 +315,24 @@ impl Warp {
             Some(_) => gpu_clock.clone(),
             None => Clock::default(),
         };
-        Released { cta: cta_clock, gpu: gpu_clock }
+        let mut sc_clock = self.fences.passed.clone();
+        if gpu.is_some_and(|i| self.snaps[i].sc) {
+            sc_clock.join(&gpu_clock);
+        }
+        Released { cta: cta_clock, gpu: gpu_clock, sc: sc_clock }
+    }
+
+    /// What a barrier of all live lanes passes on of fences and of what strong reads saw.
+    pub(super) fn fences(&self) -> Fences {
+        let mut fences = Fences::default();
+        fences.join(&self.fences);
+        self.seen.iter().for_each(|seen| fences.seen.join(&seen.sc));
+        fences
+    }
+
+    /// Such a barrier is complete.
+    pub(super) fn pass(&mut self, fences: &Fences) {
+        self.fences = fences.clone();
     }
 
     fn snap(&mut self, i: usize, block: u32, lane: u32) -> Clock {
@@ -295,18 +357,21 @@ impl Warp {
 
     /// A strong read of `lane` saw something released.
     pub(super) fn see(&mut self, lane: u32, seen: &Released) {
-        if seen.cta.is_empty() && seen.gpu.is_empty() {
+        if seen.cta.is_empty() && seen.gpu.is_empty() && seen.sc.is_empty() {
             return;
         }
         let bit = 1 << lane;
-        let mut new = Seen { mask: bit, cta: seen.cta.clone(), gpu: seen.gpu.clone() };
+        let Released { cta, gpu, sc } = seen.clone();
+        let mut new = Seen { mask: bit, cta, gpu, sc };
         if let Some(i) = self.seen.iter().position(|s| s.mask & bit != 0) {
             let old = &mut self.seen[i];
             new.cta = old.cta.clone();
             new.gpu = old.gpu.clone();
+            new.sc = old.sc.clone();
             new.cta.join(&seen.cta);
             new.gpu.join(&seen.gpu);
-            if new.cta.is(&old.cta) && new.gpu.is(&old.gpu) {
+            new.sc.join(&seen.sc);
+            if new.is(old) {
                 return;
             }
             old.mask &= !bit;
@@ -314,7 +379,7 @@ impl Warp {
                 self.seen.swap_remove(i);
             }
         }
-        match self.seen.iter_mut().find(|s| s.cta.is(&new.cta) && s.gpu.is(&new.gpu)) {
+        match self.seen.iter_mut().find(|s| s.is(&new)) {
             Some(same) => same.mask |= bit,
             None => self.seen.push(new),
         }

@@ -2,7 +2,7 @@
 //! one list, its basic blocks in an order in which the lowest program counter reconverges.
 
 use crate::alu::Alu;
-use crate::check::Scope;
+use crate::check::{Fence, Scope};
 use crate::counts::Class;
 use crate::ptx::ast::{Source, Type};
 use crate::registers::{Bank, FrameSize, P, R32, R64, Slot};
@@ -364,7 +364,7 @@ pub(crate) enum Op {
     WarpBarrier {
         members: R32,
     },
-    Fence(Scope),
+    Fence(Fence),
     Shuffle(Box<Shuffle>),
     Vote {
         vote: Vote,

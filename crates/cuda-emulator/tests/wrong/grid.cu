@@ -38,6 +38,24 @@ __device__ __forceinline__ void last_block_acquire(int* parts, unsigned* counter
     if (threadIdx.x == 0) *counter = 0;
 }
 
+// Every thread has a fence of its own, with barriers between it and the counter.
+template <bool kWrong>
+__device__ __forceinline__ void fences_of_all(int* parts, unsigned* counter, int* y) {
+    __shared__ bool last;
+    int part = blockIdx.x * blockDim.x + threadIdx.x;
+    parts[part] = part * 3;  // the other access of (fences_of_all)
+    if (!kWrong) __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) last = atomicAdd(counter, 1u) == gridDim.x - 1;
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    int sum = 0;
+    for (int b = 0; b < gridDim.x; b++) sum += parts[b * blockDim.x + threadIdx.x];  // caught: race (fences_of_all)
+    y[threadIdx.x] = sum;
+    if (threadIdx.x == 0) *counter = 0;
+}
+
 // The fence orders the block only, where other blocks read.
 template <bool kWrong>
 __device__ __forceinline__ void block_fence(int* parts, unsigned* counter, int* y) {
@@ -187,6 +205,7 @@ __device__ __forceinline__ void two_streams(unsigned* state, unsigned* y) {
 
 PAIR(last_block_release, (int* parts, unsigned* counter, int* y), (parts, counter, y))
 PAIR(last_block_acquire, (int* parts, unsigned* counter, int* y), (parts, counter, y))
+PAIR(fences_of_all, (int* parts, unsigned* counter, int* y), (parts, counter, y))
 PAIR(block_fence, (int* parts, unsigned* counter, int* y), (parts, counter, y))
 PAIR(block_atomic, (unsigned* counter), (counter))
 PAIR(flag, (int* data, volatile int* ready, int* y), (data, ready, y))

@@ -17,6 +17,12 @@ const CASES: &[Case] = &[
         (0..3)
             .try_for_each(|_| d.try_run(&k.name, shape(6, 64), args![parts, counter, y]).map(drop))
     }),
+    case("fences_of_all", |d, k| {
+        let (parts, counter) = (d.uninitialised::<i32>(6 * 64), d.zeros::<u32>(1));
+        let y = d.uninitialised::<i32>(64);
+        (0..3)
+            .try_for_each(|_| d.try_run(&k.name, shape(6, 64), args![parts, counter, y]).map(drop))
+    }),
     case("block_fence", |d, k| {
         let (parts, counter) = (d.uninitialised::<i32>(6 * 32), d.zeros::<u32>(1));
         let y = d.uninitialised::<i32>(32);

@@ -1,16 +1,14 @@
 //! A small machine to write sequences for: who does what in which order, and what is found.
 
 mod blocks;
-mod clock;
 mod copies;
 mod host;
 mod oracle;
 mod random;
 mod scopes;
-mod speed;
 mod warps;
 
-use super::{Access, Arrival, Checker, MbarrierOp, Op, Scope, Shape, WarpRef};
+use super::{Access, Arrival, Checker, Fence, MbarrierOp, Op, Scope, Shape, WarpRef};
 use crate::config::Config;
 use crate::machine::StreamId;
 use crate::memory::Arena;
@@ -145,10 +143,15 @@ impl Gpu {
         self.checker.warp_barrier(WarpRef { slot: w.0, warp: w.1 }, mask, pc);
     }
 
+    /// A `fence.acq_rel`.
     pub(super) fn fence(&mut self, who: Who, scope: Scope) {
+        self.fence_of(who, Fence { scope, sc: false });
+    }
+
+    pub(super) fn fence_of(&mut self, who: Who, fence: Fence) {
         let pc = self.next();
         let w = WarpRef { slot: who.0, warp: who.1 };
-        self.checker.fence(w, 1 << who.2, scope, pc);
+        self.checker.fence(w, 1 << who.2, fence, pc);
     }
 
     /// A `cp.async` of 16 bytes of lane `lane` to `to + 16 * lane` from `data + 16 * lane`.

@@ -244,7 +244,8 @@ impl Program {
                 } & live[warp as usize];
                 self.log.push(format!("fence {scope:?} of {block} warp {warp} mask {mask:#x}"));
                 let pc = self.gpu.next();
-                self.gpu.checker.fence(WarpRef { slot: block, warp }, mask, scope, pc);
+                let fence = Fence { scope, sc: false };
+                self.gpu.checker.fence(WarpRef { slot: block, warp }, mask, fence, pc);
                 lanes(mask).for_each(|l| self.oracle.fence((block, warp, l as u32), scope));
             }
         }

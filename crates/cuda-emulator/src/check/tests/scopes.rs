@@ -262,6 +262,86 @@ fn what_follows_a_release_is_not_released() {
     assert_eq!(kind(gpu.access(B, read(4), data)), Some(Kind::Race));
 }
 
+/// Thread 1 of each of two blocks writes or reads the data, thread 0 the flag, with barriers between.
+/// Each side's fence is one of its two threads', beside the data or beside the flag.
+#[test]
+fn fences_on_the_other_side_of_a_barrier() {
+    let sc = |scope| Some(Fence { scope, sc: true });
+    let acq_rel = Some(Fence { scope: Device, sc: false });
+    // The data's writer, the flag's writer, the flag's reader, the data's reader.
+    let cases: [([Option<Fence>; 4], bool); 9] = [
+        ([sc(Device), None, None, sc(Device)], true),
+        ([sc(Device), None, sc(Device), None], true),
+        ([None, sc(Sys), None, sc(Device)], true),
+        ([sc(Device), None, None, None], false),
+        ([None, None, None, sc(Device)], false),
+        ([sc(Cta), None, sc(Device), None], false),
+        ([acq_rel, None, sc(Device), None], false),
+        ([sc(Device), None, acq_rel, None], false),
+        ([None, acq_rel, None, sc(Device)], false),
+    ];
+    // In one warp by its barrier, in two by the block's.
+    for warp in [0, 1] {
+        for (fences, ordered) in cases {
+            let mut gpu = Gpu::new(2, 64);
+            let (data, flag) = (gpu.data, gpu.data + 1024);
+            let meet = |gpu: &mut Gpu, block| match warp {
+                0 => gpu.sync_warp((block, 0), !0),
+                _ => gpu.sync(block),
+            };
+            let fence = |gpu: &mut Gpu, who, at: usize| {
+                fences[at].into_iter().for_each(|fence| gpu.fence_of(who, fence));
+            };
+            let (writer, reader) = ((0, warp, 1), (1, warp, 1));
+            gpu.access(writer, write(4), data).unwrap();
+            fence(&mut gpu, writer, 0);
+            meet(&mut gpu, 0);
+            fence(&mut gpu, A, 1);
+            gpu.access(A, strong(Atomic, Device), flag).unwrap();
+            gpu.access(B, strong(Atomic, Device), flag).unwrap();
+            fence(&mut gpu, B, 2);
+            meet(&mut gpu, 1);
+            fence(&mut gpu, reader, 3);
+            let found = kind(gpu.access(reader, read(4), data));
+            assert_eq!(found, (!ordered).then_some(Kind::Race), "warp {warp} {fences:?}");
+        }
+    }
+}
+
+/// Without a barrier between, one thread's fence does nothing for another; nor does a fence order
+/// what comes after it.
+#[test]
+fn a_barrier_passes_on_only_fences_before_it() {
+    for (late, ordered) in [(false, true), (true, false)] {
+        let mut gpu = Gpu::new(2, 64);
+        let (data, flag) = (gpu.data, gpu.data + 1024);
+        let fence = Fence { scope: Device, sc: true };
+        let writer = (0, 1, 1);
+        if !late {
+            gpu.access(writer, write(4), data).unwrap();
+        }
+        gpu.fence_of(writer, fence);
+        if late {
+            gpu.access(writer, write(4), data).unwrap();
+        }
+        gpu.sync(0);
+        gpu.access(A, strong(Atomic, Device), flag).unwrap();
+        gpu.access(B, strong(Atomic, Device), flag).unwrap();
+        gpu.sync(1);
+        gpu.fence_of((1, 1, 1), fence);
+        let found = kind(gpu.access((1, 1, 1), read(4), data));
+        assert_eq!(found, (!ordered).then_some(Kind::Race), "late {late}");
+    }
+    let mut gpu = Gpu::new(2, 64);
+    let (data, flag) = (gpu.data, gpu.data + 1024);
+    gpu.access((0, 1, 1), write(4), data).unwrap();
+    gpu.fence_of((0, 1, 1), Fence { scope: Device, sc: true });
+    gpu.access(A, strong(Atomic, Device), flag).unwrap();
+    gpu.access(B, strong(Atomic, Device), flag).unwrap();
+    gpu.fence_of(B, Fence { scope: Device, sc: true });
+    assert_eq!(kind(gpu.access(B, read(4), data)), Some(Kind::Race));
+}
+
 #[test]
 fn a_failed_compare_and_swap_only_reads() {
     let cas = |failed: u32| Access { failed, ..strong(Atomic, Device) };

@@ -2,7 +2,7 @@
 
 use super::address::Place;
 use super::body::{Context, Lowered};
-use crate::check::Scope;
+use crate::check::{Fence, Scope};
 use crate::counts::Class;
 use crate::exec::program::{Access, AsyncCopy, Atomic, AtomicOp, MBarrier, Op, Order, Space};
 use crate::exec::windows;
@@ -343,7 +343,8 @@ pub(super) fn fence(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, R
     }
     let scope = scope(inst)?.ok_or_else(|| refuse(inst, "no scope"))?;
     *context.communicates = true;
-    Ok((Op::Fence(scope), Class::Fence))
+    let sc = inst.opcode == "membar" || inst.modifiers.iter().any(|m| m.as_str() == "sc");
+    Ok((Op::Fence(Fence { scope, sc }), Class::Fence))
 }
 
 pub(super) fn mbarrier(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {

@@ -299,9 +299,9 @@ impl Run<'_> {
                 }
                 return Ok(after(at, gathered));
             }
-            Op::Fence(scope) => {
+            Op::Fence(fence) => {
                 if self.checks {
-                    self.checker.fence(at.who, mask, *scope, at.pc);
+                    self.checker.fence(at.who, mask, *fence, at.pc);
                 }
             }
             Op::Shuffle(shuffle) => {
