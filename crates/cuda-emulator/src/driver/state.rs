@@ -46,7 +46,7 @@ pub(crate) struct State {
 impl State {
     /// A device with nothing on it.
     pub(crate) fn new(ordinal: u32, settings: Settings) -> Result<Self, String> {
-        let machine = Machine::new(Config { ordinal, ..settings.config.clone() })?;
+        let machine = Machine::new(Config { ordinal, ..settings.config })?;
         let default_pool = Handle::new(Kind::Pool, ordinal);
         Ok(Self {
             ordinal,
