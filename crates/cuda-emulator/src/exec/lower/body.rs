@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::symbols::{Linkage, SharedLayout, offsets};
-use super::{control, matrix, memory, warp};
+use super::{control, form, matrix, memory, warp};
 use crate::alu;
 use crate::counts::Class;
 use crate::exec::order::weak_topological;
@@ -136,7 +136,8 @@ fn starts(body: &Body) -> Starts {
                 labels.insert(*label, ranges.len());
             }
             Item::Inst(inst) => {
-                if matches!(inst.opcode.as_str(), "bra" | "brx" | "ret" | "exit" | "trap") {
+                if matches!(inst.opcode.as_str(), "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt")
+                {
                     ranges.push(start..i + 1);
                     start = i + 1;
                 }
@@ -229,6 +230,7 @@ fn lay_out(program: &mut Program, mut blocks: Vec<Block>) -> u32 {
 }
 
 fn instruction(context: &mut Context<'_>, inst: &ast::Inst) -> Result<Lowered, Refusal> {
+    form::check(inst)?;
     let lowered = match inst.opcode.as_str() {
         "ld" | "ldu" => memory::load(context, inst)?,
         "st" => memory::store(context, inst)?,
@@ -250,7 +252,7 @@ fn instruction(context: &mut Context<'_>, inst: &ast::Inst) -> Result<Lowered, R
         "bra" | "brx" | "call" | "ret" | "exit" | "trap" | "brkpt" => {
             control::lower(context, inst)?
         }
-        "prefetch" | "prefetchu" | "applypriority" | "discard" | "nanosleep" | "pmevent" => {
+        "prefetch" | "prefetchu" | "applypriority" | "nanosleep" | "pmevent" => {
             (Op::Nothing, Class::Other)
         }
         "createpolicy" => {

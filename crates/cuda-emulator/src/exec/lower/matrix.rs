@@ -7,24 +7,6 @@ use crate::ptx::ast::{Inst, Operand, Refusal};
 use crate::registers::{R32, refuse};
 
 pub(super) fn load(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {
-    for modifier in &inst.modifiers {
-        let known = matches!(
-            modifier.as_str(),
-            "sync"
-                | "aligned"
-                | "m8n8"
-                | "x1"
-                | "x2"
-                | "x4"
-                | "trans"
-                | "shared"
-                | "shared::cta"
-                | "b16"
-        );
-        if !known {
-            return Err(refuse(inst, format!("the modifier .{modifier} is not implemented")));
-        }
-    }
     let dests = registers(context, inst, 0, true)?;
     let expected = ["x1", "x2", "x4"].iter().position(|m| inst.has(m)).map(|i| 1 << i);
     if expected != Some(dests.len()) {

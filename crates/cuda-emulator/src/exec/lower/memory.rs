@@ -22,18 +22,7 @@ fn scope(inst: &Inst) -> Result<Option<Scope>, Refusal> {
     Ok(None)
 }
 
-/// Modifiers of loads and stores that change nothing here: cache operators and hints.
-fn is_hint(modifier: &str) -> bool {
-    matches!(modifier, "ca" | "cg" | "cs" | "lu" | "cv" | "wb" | "wt" | "nc")
-        || modifier.starts_with("L1::")
-        || modifier.starts_with("L2::")
-        || modifier.starts_with("level::")
-}
-
 fn order(inst: &Inst) -> Result<Order, Refusal> {
-    if inst.has("mmio") {
-        return Err(refuse(inst, "mmio accesses are not implemented"));
-    }
     if inst.has("volatile") {
         return Ok(Order { strong: Some(Scope::Sys), acquire: false, release: false });
     }
@@ -43,39 +32,6 @@ fn order(inst: &Inst) -> Result<Order, Refusal> {
         return Ok(Order { strong, acquire, release });
     }
     Ok(Order::WEAK)
-}
-
-fn check_modifiers(inst: &Inst) -> Result<(), Refusal> {
-    for modifier in &inst.modifiers {
-        let known = is_hint(modifier)
-            || Type::from_name(modifier).is_some()
-            || matches!(
-                modifier.as_str(),
-                "global"
-                    | "shared"
-                    | "shared::cta"
-                    | "local"
-                    | "param"
-                    | "param::entry"
-                    | "param::func"
-                    | "const"
-                    | "weak"
-                    | "volatile"
-                    | "relaxed"
-                    | "acquire"
-                    | "release"
-                    | "cta"
-                    | "gpu"
-                    | "sys"
-                    | "v2"
-                    | "v4"
-                    | "unified"
-            );
-        if !known {
-            return Err(refuse(inst, format!("the modifier .{modifier} is not implemented")));
-        }
-    }
-    Ok(())
 }
 
 fn element(inst: &Inst) -> Result<Type, Refusal> {
@@ -108,7 +64,6 @@ fn check_vector(inst: &Inst, slots: &[Slot], ty: Type) -> Result<(), Refusal> {
 }
 
 pub(super) fn load(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {
-    check_modifiers(inst)?;
     let ty = element(inst)?;
     let space = context.space(inst)?;
     let slots = context.dest_slots(inst, inst.operands.first(), ty)?;
@@ -133,7 +88,6 @@ pub(super) fn load(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Re
 }
 
 pub(super) fn store(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {
-    check_modifiers(inst)?;
     let ty = element(inst)?;
     let space = context.space(inst)?;
     let (address, space) = context.address(inst, inst.operands.first(), space)?;
@@ -191,14 +145,11 @@ pub(super) fn atomic(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, 
     if !implemented || narrow || inst.has("v2") || inst.has("v4") || inst.has("v8") {
         return Err(refuse(inst, "this type of atomic operation is not implemented"));
     }
-    let mut order = Order {
+    let order = Order {
         strong: Some(scope(inst)?.unwrap_or(Scope::Gpu)),
         acquire: inst.has("acquire") || inst.has("acq_rel"),
         release: inst.has("release") || inst.has("acq_rel"),
     };
-    if inst.has("sc") {
-        (order.acquire, order.release) = (true, true);
-    }
     let space = context.space(inst)?;
     let returns = inst.opcode == "atom";
     let operand = |i: usize| inst.operands.get(i + usize::from(returns));
@@ -334,13 +285,6 @@ pub(super) fn is_space(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered
 }
 
 pub(super) fn fence(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {
-    let unknown = inst
-        .modifiers
-        .iter()
-        .find(|m| !matches!(m.as_str(), "cta" | "gl" | "gpu" | "sys" | "sc" | "acq_rel"));
-    if let Some(modifier) = unknown {
-        return Err(refuse(inst, format!("the modifier .{modifier} is not implemented")));
-    }
     let scope = scope(inst)?.ok_or_else(|| refuse(inst, "no scope"))?;
     *context.communicates = true;
     let sc = inst.opcode == "membar" || inst.modifiers.iter().any(|m| m.as_str() == "sc");
@@ -348,27 +292,6 @@ pub(super) fn fence(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, R
 }
 
 pub(super) fn mbarrier(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, Refusal> {
-    for modifier in &inst.modifiers {
-        let known = matches!(
-            modifier.as_str(),
-            "init"
-                | "inval"
-                | "arrive"
-                | "arrive_drop"
-                | "test_wait"
-                | "parity"
-                | "noComplete"
-                | "release"
-                | "acquire"
-                | "cta"
-                | "shared"
-                | "shared::cta"
-                | "b64"
-        );
-        if !known {
-            return Err(refuse(inst, format!("the modifier .{modifier} is not implemented")));
-        }
-    }
     let space = context.space(inst)?;
     let what = inst.modifiers.first().map_or("", String::as_str);
     let position = match what {

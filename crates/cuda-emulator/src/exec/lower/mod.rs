@@ -5,9 +5,12 @@
 mod address;
 mod body;
 mod control;
+mod form;
 mod matrix;
 mod memory;
 mod symbols;
+#[cfg(test)]
+mod tests;
 mod warp;
 
 use std::collections::HashMap;

@@ -150,7 +150,8 @@ pub(super) fn redux(context: &mut Context<'_>, inst: &Inst) -> Result<Lowered, R
     } else {
         return Err(refuse(inst, "this reduction is not implemented"));
     };
-    if !matches!(ty, Type::U32 | Type::S32 | Type::B32) {
+    let bits = matches!(op, Reduction::And | Reduction::Or | Reduction::Xor);
+    if bits != (ty == Type::B32) || !matches!(ty, Type::U32 | Type::S32 | Type::B32) {
         return Err(refuse(inst, "this type of reduction is not implemented"));
     }
     let dest = context.ops.dest32(inst, 0)?;
