@@ -88,6 +88,28 @@ pub(crate) fn prepare<S: Space>(
     views.check(memory)
 }
 
+/// `terms` is the memory that a refresh writes, where that is the backend's own space.
+pub(crate) fn refresh<B: Backend>(
+    config: &RouterConfig,
+    args: &PrepareArgs<'_, B::Space>,
+    prepared: &Prepared<B>,
+    terms: Option<Range<usize>>,
+    memory: impl Memory,
+) -> Result<()> {
+    prepared.check_config(config)?;
+    prepared.check_dtype(args.experts)?;
+    width("experts", args.experts.cols())?;
+    let expected = (config.num_experts(), args.experts.cols());
+    matrix_shape("experts", expected, (args.experts.rows(), args.experts.cols()))?;
+    prepared.check_shape(args.experts)?;
+    let mut views = Views::default();
+    views.input("experts", args.experts.byte_range());
+    if let Some(terms) = terms {
+        views.output("prepared", terms);
+    }
+    views.check(memory)
+}
+
 pub(crate) fn route_shape(config: &RouterConfig, shape: &RouteShape) -> Result<()> {
     expert_dtype(shape.token_dtype, shape.projected.is_some(), shape.expert_dtype)?;
     width("tokens", shape.hidden)?;

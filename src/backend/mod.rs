@@ -50,6 +50,19 @@ pub trait Backend: sealed::Sealed + Sized {
         args: PrepareArgs<'_, Self::Space>,
     ) -> Result<Prepared<Self>>;
 
+    /// [`prepare`](Self::prepare) for new weights of the same score, taus, dtype and shape, in the
+    /// memory that `prepared` owns: nothing is allocated on a device, so that a weight update can be
+    /// part of a captured graph. Routes submitted before it read the old terms, later ones the new.
+    ///
+    /// # Errors
+    /// As the trait says. `prepared` is then as it was.
+    fn refresh(
+        &self,
+        config: &RouterConfig,
+        args: PrepareArgs<'_, Self::Space>,
+        prepared: &mut Prepared<Self>,
+    ) -> Result<()>;
+
     /// Workspace of a [`route`](Self::route) of this shape: never less for more tokens.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::view::{FloatMatrixRef, Space};
 
 /// Per-expert terms of one set of experts, bound to the backend, score, taus, dtype and shape they
-/// were made for. New weights need a new one.
+/// were made for. New weights need a new one, or a [`refresh`](Backend::refresh).
 #[derive(Debug)]
 pub struct Prepared<B: Backend> {
     score: Score,
@@ -55,6 +55,10 @@ impl<B: Backend> Prepared<B> {
     #[must_use]
     pub fn terms(&self) -> &B::Terms {
         &self.terms
+    }
+
+    pub(crate) fn terms_mut(&mut self) -> &mut B::Terms {
+        &mut self.terms
     }
 
     pub(crate) fn check_config(&self, config: &RouterConfig) -> Result<()> {

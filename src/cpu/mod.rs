@@ -87,6 +87,17 @@ impl Backend for Cpu {
         Ok(Prepared::new(config, args.experts, terms))
     }
 
+    fn refresh(
+        &self,
+        config: &RouterConfig,
+        args: PrepareArgs<'_>,
+        prepared: &mut Prepared<Self>,
+    ) -> Result<()> {
+        check::refresh(config, &args, prepared, None, check::anywhere)?;
+        prepare::refresh(self.level, config, args.experts, prepared.terms_mut());
+        Ok(())
+    }
+
     fn route_workspace(&self, config: &RouterConfig, shape: RouteShape) -> Result<WorkspaceSize> {
         check::route_shape(config, &shape)?;
         Ok(route::Layout::new(*self, config, shape).workspace())

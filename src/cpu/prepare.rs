@@ -11,7 +11,7 @@ use crate::simd::Level;
 use crate::view::{FloatMatrixRef, each};
 
 /// What the CPU keeps of a set of experts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ExpertTerms {
     /// Per expert: see [`row_term`].
     pub(super) terms: Vec<f32>,
@@ -41,10 +41,25 @@ pub(super) fn expert_terms(
     config: &RouterConfig,
     experts: FloatMatrixRef<'_>,
 ) -> ExpertTerms {
+    let mut made = ExpertTerms::default();
+    refresh(level, config, experts, &mut made);
+    made
+}
+
+pub(super) fn refresh(
+    level: Level,
+    config: &RouterConfig,
+    experts: FloatMatrixRef<'_>,
+    made: &mut ExpertTerms,
+) {
     let count = experts.rows();
     let score = config.score();
+    let ExpertTerms { terms, scales } = made;
+    terms.clear();
+    scales.clear();
     if !needs_squares(score) {
-        return ExpertTerms { terms: vec![0.0; count], scales: Vec::new() };
+        terms.resize(count, 0.0);
+        return;
     }
     let size = ProductSize::new(level, 1, experts.cols(), norm_order(experts.dtype()));
     let pieces = [size.wide_words(ROWS), size.square_rows(ROWS), size.square_words(ROWS)];
@@ -60,8 +75,7 @@ pub(super) fn expert_terms(
         level.run(WidenTokens { tokens, order, wide, staging, squares });
     };
 
-    let mut terms = Vec::with_capacity(count);
-    let mut scales = Vec::new();
+    terms.reserve_exact(count);
     for first in (0..count).step_by(ROWS) {
         let rows = ROWS.min(count - first);
         let tokens = TokenRows { view: experts, first, rows, scale: 1.0 };
@@ -82,7 +96,6 @@ pub(super) fn expert_terms(
         }
         *term = row_term(score, Side::Expert, *term, scale);
     }
-    ExpertTerms { terms, scales }
 }
 
 /// Norms follow the order of the rows' own dtype.

@@ -21,8 +21,8 @@ use crate::view::{CudaSpace, MatrixMut};
 /// A CUDA device, bound to one stream.
 ///
 /// Calls submit work to the stream and return; results are there when the stream has got that far.
-/// They may be captured into a graph, except [`prepare`](Backend::prepare), which allocates. A clone
-/// is the same stream.
+/// They may be captured into a graph, except [`prepare`](Backend::prepare), which allocates; its twin
+/// [`refresh`](Backend::refresh) may. A clone is the same stream.
 ///
 /// Kernels are loaded when the first value in a context is made, and stay loaded.
 #[derive(Debug, Clone)]
@@ -140,6 +140,18 @@ impl Backend for Cuda {
         check::prepare(config, &args, self.memory())?;
         let terms = prepare::expert_terms(&self.stream, config, args.experts)?;
         Ok(Prepared::new(config, args.experts, terms))
+    }
+
+    fn refresh(
+        &self,
+        config: &RouterConfig,
+        args: PrepareArgs<'_, CudaSpace>,
+        prepared: &mut Prepared<Self>,
+    ) -> Result<()> {
+        let terms = Some(prepared.terms().byte_range());
+        check::refresh(config, &args, prepared, terms, self.memory())?;
+        prepared.terms().check_stream(&self.stream)?;
+        prepared.terms_mut().compute(&self.stream, config, args.experts)
     }
 
     fn route_workspace(&self, _: &RouterConfig, _: RouteShape) -> Result<WorkspaceSize> {

@@ -1,6 +1,7 @@
 //! Per-expert terms, kept on the device.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::driver::{Grid, Stream, StreamMemory, launch};
@@ -29,6 +30,51 @@ impl ExpertTerms {
         let terms = self.memory.read_floats(0, self.experts)?;
         Ok((terms, self.memory.read_floats(self.experts, self.experts)?))
     }
+
+    /// The addresses that it owns.
+    pub(super) fn byte_range(&self) -> Range<usize> {
+        // Device addresses are as wide as the host's.
+        let start = self.memory.address() as usize;
+        start..start + terms_bytes(self.experts)
+    }
+
+    /// Fails unless they were prepared on this stream.
+    pub(super) fn check_stream(&self, stream: &Stream) -> Result<()> {
+        self.memory.check_stream("prepared", stream)
+    }
+
+    /// Computes the terms of `experts`, as many as there were.
+    pub(super) fn compute(
+        &mut self,
+        stream: &Stream,
+        config: &RouterConfig,
+        experts: FloatMatrixRef<'_, CudaSpace>,
+    ) -> Result<()> {
+        let (count, dtype) = (experts.rows(), experts.dtype());
+        debug_assert_eq!(count, self.experts);
+        let address = each!(experts, view => view.as_ptr().addr()) as u64;
+        let (score, offset) = score(config.score());
+        let params = PrepareParams {
+            experts: address,
+            terms: self.memory.address(),
+            scales: self.memory.address() + (count * size_of::<f32>()) as u64,
+            stride: experts.row_stride() as u64,
+            width: experts.cols() as u64,
+            score,
+            offset,
+        };
+        let rows = Rows {
+            address,
+            stride_bytes: (experts.row_stride() * dtype.size()) as u64,
+            rows: count,
+        };
+        let wide = policy::alignment(&[rows]) == 16;
+        let threads = policy::prepare_threads(dtype, experts.cols());
+        let grid = Grid { blocks: [count as u64, 1], threads };
+        // SAFETY: the kernel reads the rows of `experts`, inside the shape that the view vouches for,
+        // and writes our memory, which holds a term and a scale of each expert.
+        unsafe { launch(stream, params::prepare(dtype, wide), grid, &params) }
+    }
 }
 
 /// The kernel's number of a score, and what it adds to or takes as the least norm.
@@ -48,26 +94,13 @@ pub(super) fn expert_terms(
     config: &RouterConfig,
     experts: FloatMatrixRef<'_, CudaSpace>,
 ) -> Result<ExpertTerms> {
-    let (count, dtype) = (experts.rows(), experts.dtype());
-    let address = each!(experts, view => view.as_ptr().addr()) as u64;
-    let memory = StreamMemory::new(stream, 2 * count * size_of::<f32>())?;
-    let (score, offset) = score(config.score());
-    let params = PrepareParams {
-        experts: address,
-        terms: memory.address(),
-        scales: memory.address() + (count * size_of::<f32>()) as u64,
-        stride: experts.row_stride() as u64,
-        width: experts.cols() as u64,
-        score,
-        offset,
-    };
-    let rows =
-        Rows { address, stride_bytes: (experts.row_stride() * dtype.size()) as u64, rows: count };
-    let wide = policy::alignment(&[rows]) == 16;
-    let threads = policy::prepare_threads(dtype, experts.cols());
-    let grid = Grid { blocks: [count as u64, 1], threads };
-    // SAFETY: the kernel reads the rows of `experts`, inside the shape that the view vouches for, and
-    // writes the new memory.
-    unsafe { launch(stream, params::prepare(dtype, wide), grid, &params)? };
-    Ok(ExpertTerms { memory, experts: count })
+    let memory = StreamMemory::new(stream, terms_bytes(experts.rows()))?;
+    let mut made = ExpertTerms { memory, experts: experts.rows() };
+    made.compute(stream, config, experts)?;
+    Ok(made)
+}
+
+/// A term and a scale of each expert.
+fn terms_bytes(experts: usize) -> usize {
+    2 * experts * size_of::<f32>()
 }

@@ -1,7 +1,7 @@
 //! Calls captured into a graph, and the graph launched with other numbers in the same memory.
 
 use cosmoe::cuda::{Buffer, interop};
-use cosmoe::{Backend, CombineArgs, GatherArgs, PrepareArgs, RouterConfig, oracle};
+use cosmoe::{Backend, CombineArgs, Cpu, GatherArgs, MatrixRef, PrepareArgs, RouterConfig, oracle};
 use cudarc::driver::{CudaContext, sys};
 use half::bf16;
 
@@ -11,6 +11,7 @@ crate::tests!("graphs":
     gather_and_combine_are_captured_and_replayed,
     a_capture_outlives_the_backend,
     prepare_refuses_a_capture_and_leaves_it_whole,
+    a_weight_update_is_captured_and_replayed,
 );
 
 const MODE: sys::CUstreamCaptureMode =
@@ -123,4 +124,40 @@ fn prepare_refuses_a_capture_and_leaves_it_whole() {
                     found a capture";
     assert_eq!(error, expected);
     prepare().unwrap();
+}
+
+/// New experts in the same memory, their terms in the memory that was prepared first.
+fn a_weight_update_is_captured_and_replayed() {
+    const E: usize = 5;
+    const WIDTH: usize = 300;
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let config = RouterConfig::builder(E, 1).build().unwrap();
+    let numbers = |seed: u64| -> Vec<bf16> {
+        let mut rng = Rng::new(seed);
+        // Every other set has rows that are scaled.
+        let size = if seed.is_multiple_of(2) { 1e25 } else { 1.0 };
+        (0..E * WIDTH).map(|_| bf16::from_f32(rng.normal() * size)).collect()
+    };
+    let mut experts = Buffer::new(&cuda, &numbers(1)).unwrap();
+    let args = PrepareArgs { experts: experts.matrix(0, (E, WIDTH), WIDTH).unwrap().into() };
+    let mut prepared = cuda.prepare(&config, args).unwrap();
+    stream.begin_capture(MODE).unwrap();
+    let args = PrepareArgs { experts: experts.matrix(0, (E, WIDTH), WIDTH).unwrap().into() };
+    cuda.refresh(&config, args, &mut prepared).unwrap();
+    let graph = stream.end_capture(NO_FLAGS).unwrap().unwrap();
+    for seed in [2, 3, 4, 5] {
+        let new = numbers(seed);
+        experts.write(&new).unwrap();
+        graph.launch().unwrap();
+        stream.synchronize().unwrap();
+        let host = MatrixRef::new(&new, E, WIDTH).unwrap().into();
+        let expected = Cpu::new().prepare(&config, PrepareArgs { experts: host }).unwrap();
+        let (terms, scales) = prepared.terms().read().unwrap();
+        assert_eq!(terms, expected.terms().terms(), "seed {seed}");
+        let expected: Vec<f32> = (0..E).map(|e| expected.terms().scale(e)).collect();
+        assert_eq!(scales, expected, "seed {seed}");
+        assert_eq!(scales.iter().any(|&scale| scale != 1.0), seed.is_multiple_of(2));
+    }
 }

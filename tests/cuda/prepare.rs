@@ -19,6 +19,9 @@ crate::tests!("prepare":
     rows_longer_than_a_wave_of_chunks,
     every_alignment_has_the_same_terms,
     terms_outlive_their_backend,
+    more_experts_than_a_grid_has_rows,
+    a_refresh_is_a_prepare,
+    a_refresh_takes_what_was_prepared,
 );
 
 /// Each expert's term and power of two.
@@ -234,4 +237,66 @@ fn terms_outlive_their_backend() {
     let prepared = cuda.prepare(&config(Score::Cosine, 2), args).unwrap();
     drop((cuda, experts));
     assert_eq!(prepared.terms().read().unwrap(), (vec![5.0, 2.0], vec![1.0; 2]));
+}
+
+fn more_experts_than_a_grid_has_rows() {
+    let (cuda, mut rng) = (cuda(), Rng::new(55));
+    let rows: Vec<Vec<f32>> = (0..65_537).map(|_| vec![rng.normal()]).collect();
+    check(&cuda, Score::Cosine, &rows);
+}
+
+fn a_refresh_is_a_prepare() {
+    let (cuda, mut rng) = (cuda(), Rng::new(56));
+    for score in scores() {
+        // From rows that are scaled to rows that are not, and back.
+        let first: Vec<Vec<f32>> = vec![vec![1e25; 131]; 3];
+        let second: Vec<Vec<f32>> = normal(3, 131, &mut rng);
+        let sets = [&first, &second, &first].map(|rows| rows.concat());
+        let host = |data| MatrixRef::new(data, 3, 131).unwrap().into();
+        let config = config(score, 3);
+        let mut on_host =
+            Cpu::new().prepare(&config, PrepareArgs { experts: host(&sets[0]) }).unwrap();
+        let mut there: Vec<Buffer<f32>> =
+            sets.iter().map(|data| Buffer::new(&cuda, data).unwrap()).collect();
+        let experts = there[0].matrix(0, (3, 131), 131).unwrap().into();
+        let mut on_device = cuda.prepare(&config, PrepareArgs { experts }).unwrap();
+        for (data, buffer) in sets.iter().zip(&mut there) {
+            let experts = buffer.matrix(0, (3, 131), 131).unwrap().into();
+            cuda.refresh(&config, PrepareArgs { experts }, &mut on_device).unwrap();
+            Cpu::new().refresh(&config, PrepareArgs { experts: host(data) }, &mut on_host).unwrap();
+            let rows: Vec<Vec<f32>> = data.chunks(131).map(<[f32]>::to_vec).collect();
+            let expected = bits(&on_cpu(score, &rows));
+            assert_eq!(bits(&on_device.terms().read().unwrap()), expected, "{score:?}");
+            let scales = (0..3).map(|e| on_host.terms().scale(e)).collect();
+            let found = (on_host.terms().terms().to_vec(), scales);
+            assert_eq!(bits(&found), expected, "{score:?}");
+        }
+    }
+}
+
+fn a_refresh_takes_what_was_prepared() {
+    let cuda = cuda();
+    let two = Buffer::new(&cuda, &[3.0_f32, 4.0, 0.0, 2.0]).unwrap();
+    let narrow = Buffer::new(&cuda, &[bf16::ONE; 4]).unwrap();
+    let cosine = config(Score::Cosine, 2);
+    let args = || PrepareArgs { experts: two.matrix(0, (2, 2), 2).unwrap().into() };
+    let mut prepared = cuda.prepare(&cosine, args()).unwrap();
+    let mut refused = |config: &RouterConfig, args: PrepareArgs<'_, CudaSpace>, message: &str| {
+        let error = cuda.refresh(config, args, &mut prepared).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(prepared.terms().read().unwrap(), (vec![5.0, 2.0], vec![1.0; 2]));
+    };
+    let message = "prepared.score: expected Linear, found Cosine";
+    refused(&config(Score::Linear, 2), args(), message);
+    let other = PrepareArgs { experts: narrow.matrix(0, (2, 2), 2).unwrap().into() };
+    refused(&cosine, other, "prepared: expected dtype bf16, found f32");
+    let other = PrepareArgs { experts: two.matrix(0, (2, 1), 2).unwrap().into() };
+    refused(&cosine, other, "prepared: expected shape [2, 2], found [2, 1]");
+    let other = PrepareArgs { experts: two.matrix(0, (4, 1), 1).unwrap().into() };
+    refused(&config(Score::Cosine, 4), other, "prepared: expected shape [2, 2], found [4, 1]");
+    let error = Cuda::new(0).unwrap().refresh(&cosine, args(), &mut prepared).unwrap_err();
+    let message = "prepared: expected what the stream of this backend has prepared, found another \
+                   stream's";
+    assert_eq!(error.to_string(), message);
+    cuda.clone().refresh(&cosine, args(), &mut prepared).unwrap();
 }

@@ -5,7 +5,9 @@ use std::ffi::c_void;
 use std::ptr::{null_mut, without_provenance_mut};
 
 use cosmoe::cuda::{Buffer, Cuda, devices};
-use cosmoe::{Backend, GatherArgs, MatrixMut, MatrixRef, VectorRef};
+use cosmoe::{
+    Backend, GatherArgs, MatrixMut, MatrixRef, PrepareArgs, RouterConfig, Score, VectorRef,
+};
 use cudarc::driver::{CudaContext, result, sys};
 
 use crate::device::cuda;
@@ -38,6 +40,21 @@ pub(crate) fn gathers(cuda: &Cuda) {
     cuda.gather(args, grouped.matrix_mut(0, (4, 2), 2).unwrap()).unwrap();
     cuda.synchronize().unwrap();
     assert_eq!(grouped.read().unwrap(), GROUPED);
+    prepares(cuda);
+}
+
+/// A small prepare, and one again.
+#[track_caller]
+fn prepares(cuda: &Cuda) {
+    let mut experts = Buffer::new(cuda, &[3.0_f32, 4.0, 0.0, 2.0]).unwrap();
+    let config = RouterConfig::builder(2, 1).score(Score::Cosine).build().unwrap();
+    let args = PrepareArgs { experts: experts.matrix(0, (2, 2), 2).unwrap().into() };
+    let mut prepared = cuda.prepare(&config, args).unwrap();
+    assert_eq!(prepared.terms().read().unwrap(), (vec![5.0, 2.0], vec![1.0; 2]));
+    experts.write(&[0.0, 7.0, 8.0, 6.0]).unwrap();
+    let args = PrepareArgs { experts: experts.matrix(0, (2, 2), 2).unwrap().into() };
+    cuda.refresh(&config, args, &mut prepared).unwrap();
+    assert_eq!(prepared.terms().read().unwrap(), (vec![7.0, 10.0], vec![1.0; 2]));
 }
 
 fn devices_are_listed() {

@@ -41,6 +41,17 @@ impl StreamMemory {
         self.address
     }
 
+    /// Fails unless it is this stream's: what another one writes could come after it is freed.
+    pub(in crate::cuda) fn check_stream(&self, argument: &'static str, of: &Stream) -> Result<()> {
+        // There is one `Context` for each of the driver's.
+        let same_context = Arc::ptr_eq(self.stream.context(), of.context());
+        if same_context && self.stream.as_raw() == of.as_raw() {
+            return Ok(());
+        }
+        let expected = "what the stream of this backend has prepared";
+        Err(Error::invalid(argument, expected, "another stream's"))
+    }
+
     fn free(&self) -> Result<()> {
         let context = self.stream.context();
         let current = context.enter()?;
