@@ -13,6 +13,7 @@ mod errors;
 mod graphs;
 mod interop;
 mod prepare;
+mod program;
 mod rows;
 mod streams;
 
@@ -32,8 +33,15 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 6] =
-    [errors::TESTS, graphs::TESTS, interop::TESTS, prepare::TESTS, rows::TESTS, streams::TESTS];
+const TESTS: [&[Test]; 7] = [
+    errors::TESTS,
+    graphs::TESTS,
+    interop::TESTS,
+    prepare::TESTS,
+    program::TESTS,
+    rows::TESTS,
+    streams::TESTS,
+];
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();

@@ -30,13 +30,10 @@ pub(crate) fn initialise() -> Outcome {
     if slot.is_some() {
         return Ok(());
     }
-    let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
-    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
-    let settings = Settings::check_names(names).and_then(|()| Settings::read(variable));
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(why) => return fault(Code::UNKNOWN, why),
-    };
+    let settings = settings()?;
+    if settings.devices == 0 {
+        return Err(Code::NO_DEVICE.into());
+    }
     let mut devices = Vec::new();
     for ordinal in 0..settings.devices {
         match State::new(ordinal, settings.clone()) {
@@ -46,6 +43,14 @@ pub(crate) fn initialise() -> Outcome {
     }
     *slot = Some(Arc::new(Library { devices }));
     Ok(())
+}
+
+/// What the environment says.
+pub(crate) fn settings() -> Outcome<Settings> {
+    let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let settings = Settings::check_names(names).and_then(|()| Settings::read(variable));
+    settings.or_else(|why| fault(Code::UNKNOWN, why))
 }
 
 /// Drops every device with all that is on it; `cuInit` makes new ones.

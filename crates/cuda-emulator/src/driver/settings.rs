@@ -12,6 +12,8 @@ pub(crate) const PREFIX: &str = "CUDA_EMULATOR_";
 pub(crate) struct Settings {
     /// How many there are.
     pub(crate) devices: u32,
+    /// What `cuDriverGetVersion` says: 1000 times the major version and 10 times the minor one.
+    pub(crate) driver_version: u32,
     /// What each of them is.
     pub(crate) config: Config,
     /// Bytes of shared memory a block may opt in to, if less than the capability allows.
@@ -35,8 +37,19 @@ const KEYS: &[Key] = &[
     Key {
         name: "DEVICES",
         live: false,
-        set: |s, v| number(v, 1, 16).map(|n| s.devices = n as u32),
-        expected: "1 to 16",
+        set: |s, v| number(v, 0, 16).map(|n| s.devices = n as u32),
+        expected: "0 to 16",
+    },
+    Key {
+        name: "DRIVER_VERSION",
+        live: false,
+        set: |s, v| {
+            let (major, minor) = v.split_once('.')?;
+            let (major, minor) = (number(major, 1, 99)?, number(minor, 0, 99)?);
+            s.driver_version = (major * 1000 + minor * 10) as u32;
+            Some(())
+        },
+        expected: "a version such as 13.0",
     },
     Key {
         name: "CAPABILITY",
@@ -141,6 +154,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             devices: 1,
+            driver_version: 13_000,
             config: Config::default(),
             shared_limit: None,
             counts: None,
@@ -235,6 +249,7 @@ mod tests {
     fn every_variable_is_read() {
         let all = read(&[
             ("DEVICES", "2"),
+            ("DRIVER_VERSION", "12.8"),
             ("CAPABILITY", "9.0"),
             ("MEMORY", "3G"),
             ("MULTIPROCESSORS", "4"),
@@ -249,6 +264,7 @@ mod tests {
         ]);
         let expected = Settings {
             devices: 2,
+            driver_version: 12_080,
             config: Config {
                 ordinal: 0,
                 capability: (9, 0),
@@ -273,7 +289,8 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_with_the_variable() {
         for (key, value) in [
-            ("DEVICES", "0"),
+            ("DEVICES", "17"),
+            ("DRIVER_VERSION", "13000"),
             ("CAPABILITY", "7.5"),
             ("CAPABILITY", "8"),
             ("SEED", "-1"),

@@ -3,11 +3,8 @@
 use std::ffi::{c_char, c_int, c_uint};
 
 use super::{Out, put};
-use crate::driver::library::{call, initialise};
+use crate::driver::library::{call, initialise, settings};
 use crate::driver::status::{Code, Outcome, fault};
-
-/// The version of CUDA whose PTX is read and whose driver this stands for.
-const VERSION: c_int = 13_000;
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn cuInit(flags: c_uint) -> i32 {
@@ -19,7 +16,7 @@ pub(super) unsafe extern "C" fn cuInit(flags: c_uint) -> i32 {
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn cuDriverGetVersion(version: Out<'_, c_int>) -> i32 {
-    call("cuDriverGetVersion", || put(version, VERSION))
+    call("cuDriverGetVersion", || put(version, settings()?.driver_version as c_int))
 }
 
 #[unsafe(no_mangle)]
