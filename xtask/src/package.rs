@@ -2,11 +2,12 @@
 //! without nvcc.
 
 use std::collections::BTreeMap;
+use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::run::{Failure, Result, Steps, cargo, execute, root, target_dir};
+use crate::run::{Failure, Result, Steps, cannot_start, cargo, execute, root, target_dir};
 use crate::toolkit::toolkit;
 
 pub(crate) fn package() -> Result<()> {
@@ -24,15 +25,16 @@ pub(crate) fn package() -> Result<()> {
         Ok(())
     })?;
     let before = files(&source)?;
-    let mut without = check(&source);
+    let mut without = of("build", &source);
     without.env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
-    steps.command("check without nvcc", &mut without)?;
+    steps.command("build without nvcc", &mut without)?;
+    steps.run("run without kernels", run_without_kernels)?;
     if let Some(nvcc) = nvcc {
-        let mut with = check(&source);
+        let mut with = of("check", &source);
         with.env("NVCC", nvcc.path).env("COSMOE_REQUIRE_CUDA", "1");
         steps.command("check with nvcc", &mut with)?;
     }
-    let mut bare = check(&source);
+    let mut bare = of("check", &source);
     bare.arg("--no-default-features").env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
     steps.command("check without default features", &mut bare)?;
     steps.run("the sources are as they were", || {
@@ -74,10 +76,41 @@ fn version() -> Result<String> {
     version.map(str::to_owned).ok_or_else(expected)
 }
 
-fn check(source: &Path) -> Command {
-    let mut command = cargo(["check", "--offline", "--quiet", "--target-dir"]);
+fn of(task: &str, source: &Path) -> Command {
+    let mut command = cargo([task, "--offline", "--quiet", "--target-dir"]);
     command.arg(folder().join("target")).current_dir(source);
     command
+}
+
+/// The program that was built without nvcc: it routes on the CPU, and says what it lacks where a CUDA
+/// device is asked for.
+fn run_without_kernels() -> Result<()> {
+    let lacks = "this build holds no CUDA kernels";
+    let program = folder().join("target/debug").join(format!("cosmoe{EXE_SUFFIX}"));
+    for (arguments, code, expected) in [
+        (&["info"][..], 0, format!("kernels    none: {lacks}\n")),
+        (&["route", "--top-k", "2"], 0, format!("device: cpu ({lacks})\n")),
+        (
+            &["route", "--top-k", "2", "--device", "cuda"],
+            1,
+            format!("error: --device: expected auto or cpu, found cuda: {lacks}\n"),
+        ),
+    ] {
+        let mut command = Command::new(&program);
+        let output = command.args(arguments).output();
+        let output = output.map_err(|error| cannot_start(&command, &error))?;
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        if output.status.code() != Some(code) || !text.contains(&expected) {
+            let what = arguments.join(" ");
+            return Err(Failure::new(format!(
+                "cosmoe {what}: expected status {code} and '{}', found {} and:\n{text}",
+                expected.trim_end(),
+                output.status
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Every file with its size and time, but for the lock file.
