@@ -12,6 +12,7 @@ mod bits;
 mod block;
 mod control;
 mod convert;
+mod counts;
 mod coverage;
 mod cub;
 mod cub_device;
