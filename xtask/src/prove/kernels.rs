@@ -18,7 +18,10 @@ pub(super) fn jobs(nvcc: &Nvcc) -> Result<Vec<Job>> {
     let settings =
         Settings { root: root(), out, nvcc: nvcc.clone(), archs: vec![80], deny: true, jobs };
     let built = compile(&settings).map_err(Failure::new)?;
-    let launches = launches();
+    let kernels = || built.modules.iter().flat_map(|module| &module.kernels);
+    // Where there is no such kernel or no bound, the checks below say so.
+    let bound = |name: &str| kernels().find(|kernel| kernel.name == name)?.max_threads;
+    let launches = launches(&|name| bound(name).unwrap_or(1024));
     let mut jobs = Vec::new();
     for module in &built.modules {
         jobs.extend(of_module(module, &launches).map_err(|why| {
@@ -28,7 +31,6 @@ pub(super) fn jobs(nvcc: &Nvcc) -> Result<Vec<Job>> {
             ))
         })?);
     }
-    let kernels = || built.modules.iter().flat_map(|module| &module.kernels);
     for launch in &launches {
         if !kernels().any(|kernel| kernel.name == launch.kernel) {
             return Err(Failure::new(format!("launches.rs: no kernel {}", launch.kernel)));

@@ -18,15 +18,40 @@ pub(super) struct Launch {
 /// An index beyond every row: -1 and it take the same path, and SentryWard takes no negative numbers.
 const NONE: u32 = i32::MAX as u32;
 
-/// All of them.
-pub(super) fn launches() -> Vec<Launch> {
-    let mut all: Vec<Launch> = [1, 2, 4, 8, 16].map(gather).into();
+/// How the rows of gather and combine are shared, as src/cuda/policy.rs may choose: threads a row and
+/// blocks that share its columns. The usual, and both ends.
+#[derive(Debug, Clone, Copy)]
+struct Sharing {
+    what: &'static str,
+    lanes_log2: u32,
+    column_blocks: u32,
+}
+const USUAL: Sharing = Sharing { what: "", lanes_log2: 4, column_blocks: 1 };
+const ENDS: [Sharing; 4] = [
+    Sharing { what: "columns by 2", lanes_log2: 4, column_blocks: 2 },
+    Sharing { what: "a thread a row", lanes_log2: 0, column_blocks: 1 },
+    Sharing { what: "a warp a row", lanes_log2: 5, column_blocks: 3 },
+    Sharing { what: "a block a row", lanes_log2: 8, column_blocks: 2 },
+];
+
+/// All of them. `threads` says how many threads a kernel's launch bounds allow: what the host launches
+/// gather and combine with, and prepare at most.
+pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
+    let gather = |width, sharing| gather(width, sharing, threads);
+    let mut all: Vec<Launch> = [1, 2, 4, 8, 16].map(|width| gather(width, USUAL)).into();
+    all.extend(ENDS.map(|sharing| gather(16, sharing)));
     for (dtype, bytes) in [("f32", 4), ("f16", 2), ("bf16", 2)] {
+        let combine = |width, kind, sharing| combine((dtype, bytes), width, kind, sharing, threads);
         let widths = [2, 4, 8, 16].into_iter().filter(|width| *width >= bytes);
-        all.extend(widths.map(|width| combine(dtype, bytes, width, Rows::Plain)));
-        all.extend([Rows::Tail, Rows::Dropped].map(|kind| combine(dtype, bytes, 16, kind)));
-        all.push(prepare(dtype, bytes, "cosine"));
-        all.extend(SCORES.map(|score| prepare(dtype, 16, score)));
+        all.extend(widths.map(|width| combine(width, Rows::Plain, USUAL)));
+        all.extend([Rows::Tail, Rows::Dropped].map(|kind| combine(16, kind, USUAL)));
+        if dtype != "f16" {
+            all.extend(ENDS.map(|sharing| combine(16, Rows::Plain, sharing)));
+        }
+        all.push(prepare(dtype, bytes, "cosine", "", 32));
+        all.extend(SCORES.map(|score| prepare(dtype, 16, score, score, 32)));
+        let most = threads(&format!("cosmoe_prepare_{dtype}_16"));
+        all.push(prepare(dtype, 16, "cosine", "most threads", most));
     }
     all
 }
@@ -35,9 +60,11 @@ fn whole(value: u32) -> Scalar {
     Scalar::Whole(i64::from(value))
 }
 
-/// 20 rows of which every fifth is padding, 16 threads each, columns shared by two blocks.
-fn gather(width: u32) -> Launch {
-    let (rows, top_k, lanes_log2) = (20u32, 2, 4);
+/// 20 rows of which every fifth is padding.
+fn gather(width: u32, sharing: Sharing, threads: &dyn Fn(&str) -> u32) -> Launch {
+    let (rows, top_k, lanes_log2) = (20u32, 2, sharing.lanes_log2);
+    let kernel = format!("cosmoe_gather_{width}");
+    let block = threads(&kernel);
     let row_bytes: u32 = 9 * 16 + 5;
     let stride = row_bytes.next_multiple_of(16);
     let from = (0..rows).map(|row| if row % 5 == 3 { NONE } else { row * 7 % rows }).collect();
@@ -51,10 +78,10 @@ fn gather(width: u32) -> Launch {
         ("lanes_log2", whole(lanes_log2)),
     ];
     Launch {
-        kernel: format!("cosmoe_gather_{width}"),
-        what: "",
-        grid: [rows.div_ceil(256 >> lanes_log2), 2, 1],
-        block: 256,
+        kernel,
+        what: sharing.what,
+        grid: [rows.div_ceil(block >> lanes_log2), sharing.column_blocks, 1],
+        block,
         numbers: Numbers { scalars, arrays: vec![("assignment_of_row", from)] },
         expected: Expected::RaceFree,
     }
@@ -71,13 +98,21 @@ enum Rows {
     Dropped,
 }
 
-/// 20 tokens, 16 threads each. Weights are f32, which SentryWard cannot be given: each of a token's
+/// 20 tokens. Weights are f32, which SentryWard cannot be given: each of a token's
 /// weights is zero in all tokens or in none, where no row is dropped (whose weight counts as a known
 /// zero, so that all are).
-fn combine(dtype: &str, bytes: u32, width: u32, kind: Rows) -> Launch {
-    let (tokens, lanes_log2) = (20u32, 4);
+fn combine(
+    (dtype, bytes): (&str, u32),
+    width: u32,
+    kind: Rows,
+    sharing: Sharing,
+    threads: &dyn Fn(&str) -> u32,
+) -> Launch {
+    let (tokens, lanes_log2) = (20u32, sharing.lanes_log2);
+    let kernel = format!("cosmoe_combine_{dtype}_{width}");
+    let block = threads(&kernel);
     let (top_k, what) = match kind {
-        Rows::Plain => (2, ""),
+        Rows::Plain => (2, sharing.what),
         Rows::Tail => (1, "tail"),
         Rows::Dropped => (3, "some dropped"),
     };
@@ -96,10 +131,10 @@ fn combine(dtype: &str, bytes: u32, width: u32, kind: Rows) -> Launch {
         ("reserved", whole(0)),
     ];
     Launch {
-        kernel: format!("cosmoe_combine_{dtype}_{width}"),
+        kernel,
         what,
-        grid: [tokens.div_ceil(256 >> lanes_log2), 1, 1],
-        block: 256,
+        grid: [tokens.div_ceil(block >> lanes_log2), sharing.column_blocks, 1],
+        block,
         numbers: Numbers {
             scalars,
             arrays: vec![("row_of_assignment", (0..rows).map(row).collect())],
@@ -111,8 +146,8 @@ fn combine(dtype: &str, bytes: u32, width: u32, kind: Rows) -> Launch {
 /// In the order of the kernel's `Score`.
 const SCORES: [&str; 4] = ["linear", "laplace", "cosine", "perturbed-cosine"];
 
-/// Two experts, one warp each: more chunks than threads for f32, three chunks for the others.
-fn prepare(dtype: &str, width: u32, score: &'static str) -> Launch {
+/// Two experts: for f32 more chunks than a warp has threads, three chunks for the others.
+fn prepare(dtype: &str, width: u32, score: &str, what: &'static str, block: u32) -> Launch {
     let columns = if dtype == "f32" { 33 * 128 + 6 } else { 2 * 1024 + 10 };
     let number = SCORES.iter().position(|name| *name == score).unwrap_or(0);
     let scalars = vec![
@@ -123,9 +158,9 @@ fn prepare(dtype: &str, width: u32, score: &'static str) -> Launch {
     ];
     Launch {
         kernel: format!("cosmoe_prepare_{dtype}_{width}"),
-        what: score,
+        what,
         grid: [2, 1, 1],
-        block: 32,
+        block,
         numbers: Numbers { scalars, arrays: Vec::new() },
         expected: Expected::RaceFree,
     }
