@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accuracy;
 mod atomics;
 mod bits;
 mod block;

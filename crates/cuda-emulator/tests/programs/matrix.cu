@@ -53,3 +53,23 @@ MMA16(f16_k16, "f16")
 MMA16(bf16_k16, "bf16")
 MMA8(f16_k8, "f16")
 MMA8(bf16_k8, "bf16")
+
+// The product of two vectors of `d` bf16 (a multiple of 16) in every element of the accumulator: one
+// chain of mma, or chains of `chunk` elements that are added in f32, ascending.
+extern "C" __global__ void dot(const u32* x, const u32* w, int d, int chunk, float* out) {
+    int column = threadIdx.x % 4;
+    float sum[4] = {};
+    for (int start = 0; start < d; start += chunk) {
+        float r[4] = {};
+        for (int k = start; k < min(start + chunk, d); k += 16) {
+            u32 a0 = x[k / 2 + column], a1 = x[k / 2 + 4 + column];
+            u32 b0 = w[k / 2 + column], b1 = w[k / 2 + 4 + column];
+            asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
+                         "{%4, %4, %5, %5}, {%6, %7}, {%0, %1, %2, %3};"
+                         : "+f"(r[0]), "+f"(r[1]), "+f"(r[2]), "+f"(r[3])
+                         : "r"(a0), "r"(a1), "r"(b0), "r"(b1));
+        }
+        for (int j = 0; j < 4; j++) sum[j] = __fadd_rn(sum[j], r[j]);
+    }
+    for (int j = 0; j < 4; j++) out[j * 32 + threadIdx.x] = sum[j];
+}
