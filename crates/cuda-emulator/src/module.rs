@@ -107,9 +107,9 @@ impl Module {
     }
 
     /// `file.cu:12`
-    pub(crate) fn source(&self, source: ast::Source) -> Option<String> {
-        let (_, path) = self.files.iter().find(|(index, _)| *index == source.file)?;
-        Some(format!("{path}:{}", source.line))
+    pub(crate) fn source(&self, file: u32, line: u32) -> Option<String> {
+        let (_, path) = self.files.iter().find(|(index, _)| *index == file)?;
+        Some(format!("{path}:{line}"))
     }
 }
 

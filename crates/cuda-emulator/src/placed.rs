@@ -25,6 +25,7 @@ fn nowhere(kind: Kind, code: i32, kernel: String, detail: String) -> Report {
         ptx_line: 0,
         instruction: String::new(),
         source: None,
+        inlined_at: None,
         block: [0; 3],
         thread: [0; 3],
         detail,
@@ -41,12 +42,15 @@ pub(crate) fn placed(
 ) -> Report {
     let describe = |pc: u32| {
         let place = program.places.get(pc as usize)?;
-        let source = place.source.and_then(|source| module.source(source));
-        Some((place.line, module.line(place.line), source))
+        let source = place.source.and_then(|source| module.source(source.file, source.line));
+        let call = place.source.and_then(|source| source.call);
+        let call = call.and_then(|(file, line)| module.source(file, line));
+        Some((place.line, module.line(place.line), source, call))
     };
-    let (ptx_line, instruction, source) = describe(fault.pc).unwrap_or((0, String::new(), None));
-    let other = fault.finding.other_pc.and_then(describe).map(|(line, text, source)| {
-        let source = source.map_or(String::new(), |s| format!(" ({s})"));
+    let (ptx_line, instruction, source, inlined_at) = describe(fault.pc).unwrap_or_default();
+    let other = fault.finding.other_pc.and_then(describe).map(|(line, text, source, call)| {
+        let call = call.map_or(String::new(), |call| format!(", inlined at {call}"));
+        let source = source.map_or(String::new(), |source| format!(" ({source}{call})"));
         format!("PTX line {line}: {text}{source}")
     });
     let [x, y, _] = launch.grid.map(u64::from);
@@ -60,6 +64,7 @@ pub(crate) fn placed(
         ptx_line,
         instruction,
         source,
+        inlined_at,
         block,
         thread: [linear % bx, linear / bx % by, linear / bx / by],
         detail: fault.finding.detail,

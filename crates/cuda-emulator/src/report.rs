@@ -110,6 +110,8 @@ pub struct Report {
     pub instruction: String,
     /// `file.cu:12`, where there is -lineinfo.
     pub source: Option<String>,
+    /// Where that was inlined: the same of the outermost call, in the kernel itself.
+    pub inlined_at: Option<String>,
     /// Block index.
     pub block: [u32; 3],
     /// Thread index in the block.
@@ -136,6 +138,9 @@ impl std::fmt::Display for Report {
         }
         if let Some(source) = &self.source {
             write!(f, "\n  source {source}")?;
+            if let Some(call) = &self.inlined_at {
+                write!(f, ", inlined at {call}")?;
+            }
         }
         if let Some(other) = &self.other {
             write!(

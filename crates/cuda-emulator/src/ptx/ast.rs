@@ -257,6 +257,8 @@ pub struct Source {
     pub file: u32,
     /// Line, from 1.
     pub line: u32,
+    /// Where it was inlined, the outermost call: file and line in the kernel or function itself.
+    pub call: Option<(u32, u32)>,
 }
 
 /// `@%p1 add.rn.f32 %f1, %f2, %f3;` is guard, opcode `add`, modifiers `rn`, `f32`, three operands.

@@ -27,6 +27,8 @@ pub(super) struct BodyParser<'p, 'a> {
     uses: Vec<LabelUse<'a>>,
     /// The `.loc` in force.
     pub(super) source: Option<Source>,
+    /// Outermost call of each place that was inlined: by file, line and column.
+    calls: HashMap<[u32; 3], (u32, u32)>,
 }
 
 struct LabelUse<'a> {
@@ -56,6 +58,7 @@ impl Parser<'_> {
             scopes: Scopes::new(),
             uses: Vec::new(),
             source: None,
+            calls: HashMap::new(),
         };
         for param in function.returns.iter().chain(&function.params) {
             let named = Named::Variable(parser.scopes.unique(&param.name, false));
@@ -182,9 +185,8 @@ impl<'a> BodyParser<'_, 'a> {
         self.cursor.skip();
         let file = expression::small(self.cursor)?;
         let line = expression::small(self.cursor)?;
-        expression::small(self.cursor)?;
-        // Line 0 says that the compiler knows none.
-        self.source = (line > 0).then_some(Source { file, line });
+        let column = expression::small(self.cursor)?;
+        let mut call = None;
         while self.cursor.accept(Kind::Comma) {
             match self.cursor.peek_text() {
                 "function_name" => {
@@ -196,13 +198,21 @@ impl<'a> BodyParser<'_, 'a> {
                 }
                 "inlined_at" => {
                     self.cursor.skip();
-                    for _ in 0..3 {
-                        expression::small(self.cursor)?;
+                    let mut place = [0; 3];
+                    for part in &mut place {
+                        *part = expression::small(self.cursor)?;
                     }
+                    call = Some(self.calls.get(&place).copied().unwrap_or((place[0], place[1])));
                 }
                 _ => return Err(self.cursor.unexpected("`function_name` or `inlined_at`")),
             }
         }
+        match call {
+            Some(call) => self.calls.insert([file, line, column], call),
+            None => self.calls.remove(&[file, line, column]),
+        };
+        // Line 0 says that the compiler knows none.
+        self.source = (line > 0).then_some(Source { file, line, call });
         Ok(())
     }
 

@@ -283,14 +283,23 @@ fn branches() {
 fn source_lines() {
     let body = body(
         "ret;\n.loc 1 20 5\nret;\nret;\n.loc 2 7 1, function_name $L__info_string0, inlined_at 1 20 5\n\
-         ret;\n.loc 2 8 1, function_name $L__info_string0+16, inlined_at 1 20 5\nret;\n.loc 1 0 5\nret;",
+         ret;\n.loc 2 8 1, function_name $L__info_string0+16, inlined_at 1 20 5\nret;\n.loc 1 0 5\nret;\n\
+         .loc 3 9 2, function_name $L__info_string1, inlined_at 2 8 1\nret;",
     );
     let sources: Vec<_> = instructions(&body).iter().map(|i| (i.line - 5, i.source)).collect();
-    let at = |file, line| Some(Source { file, line });
-    assert_eq!(
-        sources,
-        [(1, None), (3, at(1, 20)), (4, at(1, 20)), (6, at(2, 7)), (8, at(2, 8)), (10, None)]
-    );
+    let at = |file, line| Some(Source { file, line, call: None });
+    let inlined = |file, line| Some(Source { file, line, call: Some((1, 20)) });
+    let expected = [
+        (1, None),
+        (3, at(1, 20)),
+        (4, at(1, 20)),
+        (6, inlined(2, 7)),
+        (8, inlined(2, 8)),
+        (10, None),
+        // Inlined into what was inlined itself.
+        (12, inlined(3, 9)),
+    ];
+    assert_eq!(sources, expected);
     assert_eq!(body_refused(".loc 1 2").what, "}");
     assert_eq!(body_refused(".loc 1 2 3, sideways 4\nret;").what, "sideways");
 }
