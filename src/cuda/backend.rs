@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::driver::{Context, Stream};
 use super::policy::RowPolicy;
-use super::{ExpertTerms, combine, gather, prepare};
+use super::{ExpertTerms, combine, gather, prepare, select};
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
@@ -111,6 +111,22 @@ impl Cuda {
         self.stream.context()
     }
 
+    /// That the workspace is as large as needed, and what is used of it this device's.
+    fn check_workspace(
+        &self,
+        workspace: &Workspace<'_, CudaSpace>,
+        needed: WorkspaceSize,
+    ) -> Result<()> {
+        workspace.check(needed)?;
+        if needed.scratch > 0 {
+            self.stream.check_memory("workspace.scratch", workspace.scratch.as_ptr().addr())?;
+        }
+        if needed.state > 0 {
+            self.stream.check_memory("workspace.state", workspace.state.as_ptr().addr())?;
+        }
+        Ok(())
+    }
+
     /// The check that memory is this device's.
     fn memory(&self) -> impl Fn(&'static str, usize) -> Result<()> {
         |argument, address| self.stream.check_memory(argument, address)
@@ -121,7 +137,7 @@ impl Cuda {
 fn missing<T>(operation: &'static str) -> Result<T> {
     Err(Error::Unsupported {
         argument: operation,
-        expected: "prepare, gather or combine".to_owned(),
+        expected: "prepare, select, gather or combine".to_owned(),
         found: format!("{operation}, which has no CUDA kernel yet"),
     })
 }
@@ -169,18 +185,22 @@ impl Backend for Cuda {
         missing("route")
     }
 
-    fn select_workspace(&self, _: &RouterConfig, _: SelectShape) -> Result<WorkspaceSize> {
-        missing("select")
+    fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {
+        check::select_shape(config, shape)?;
+        Ok(select::Layout::new(config, shape.tokens).workspace())
     }
 
     fn select(
         &self,
-        _: &RouterConfig,
-        _: SelectArgs<'_, CudaSpace>,
-        _: SelectOut<'_, CudaSpace>,
-        _: Workspace<'_, CudaSpace>,
+        config: &RouterConfig,
+        args: SelectArgs<'_, CudaSpace>,
+        out: SelectOut<'_, CudaSpace>,
+        workspace: Workspace<'_, CudaSpace>,
     ) -> Result<()> {
-        missing("select")
+        check::select(config, &args, &out, self.memory())?;
+        let layout = select::Layout::new(config, args.logits.rows());
+        self.check_workspace(&workspace, layout.workspace())?;
+        select::select(&self.stream, layout, config, &args, out, workspace)
     }
 
     fn plan_workspace(&self, _: &PlanConfig, _: PlanShape) -> Result<WorkspaceSize> {

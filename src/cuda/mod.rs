@@ -1,7 +1,7 @@
 //! The CUDA backend: [`Cuda`] beside [`Cpu`](crate::Cpu).
 //!
-//! Today it has `prepare`, `gather` and `combine`; `route`, `select` and `plan` answer
-//! [`Error::Unsupported`]. Results of gather and combine are the CPU's, to the bit (NaN is NaN).
+//! Today it has `prepare`, `select`, `gather` and `combine`; `route` and `plan` answer
+//! [`Error::Unsupported`]. Results of select, gather and combine are the CPU's, to the bit (NaN is NaN).
 //!
 //! ```no_run
 //! use cosmoe::cuda::{Buffer, Cuda};
@@ -34,6 +34,7 @@ mod params;
 mod policy;
 mod prepare;
 mod registry;
+mod select;
 
 pub use backend::Cuda;
 pub use buffer::Buffer;

@@ -79,6 +79,46 @@ pub(super) struct PrepareParams {
 }
 const _: () = assert!(size_of::<PrepareParams>() == 48);
 
+/// Threads of a block of select, and its warps.
+pub(super) const SELECT_THREADS: u32 = 128;
+pub(super) const SELECT_WARPS: u32 = SELECT_THREADS / 32;
+
+/// The most selected experts that a block of select lists in its own memory, see `kernels/select.cu`.
+pub(super) const SELECT_LIST: u32 = 64;
+
+/// Argument of `kernels/select.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct SelectParams {
+    pub(super) logits: u64,
+    pub(super) bias: u64,
+    pub(super) num_tokens: u64,
+    pub(super) ids: u64,
+    pub(super) weights: u64,
+    pub(super) lists: u64,
+    pub(super) logit_stride: u64,
+    pub(super) id_stride: u64,
+    pub(super) weight_stride: u64,
+    pub(super) tokens: u32,
+    pub(super) experts: u32,
+    pub(super) top_k: u32,
+    pub(super) groups: u32,
+    pub(super) top_groups: u32,
+    pub(super) sum_of_top_two: u32,
+    pub(super) gate: u32,
+    pub(super) renormalize: u32,
+    pub(super) placement: u32,
+    pub(super) route_scale: f32,
+}
+const _: () = assert!(size_of::<SelectParams>() == 112);
+
+/// By dtype: bf16, f16, f32.
+static SELECT: [Entry<SelectParams>; 3] = [
+    Entry::new("cosmoe_select_bf16", SELECT_THREADS),
+    Entry::new("cosmoe_select_f16", SELECT_THREADS),
+    Entry::new("cosmoe_select_f32", SELECT_THREADS),
+];
+
 /// By log2 of the bytes of an access.
 static GATHER: [Entry<GatherParams>; 5] = [
     Entry::new("cosmoe_gather_1", ROW_THREADS),
@@ -145,6 +185,15 @@ pub(super) fn prepare(dtype: DType, wide: bool) -> &'static Entry<PrepareParams>
     &entries[usize::from(wide)]
 }
 
+/// The select of a dtype of logits.
+pub(super) fn select(dtype: DType) -> &'static Entry<SelectParams> {
+    &SELECT[match dtype {
+        DType::BF16 => 0,
+        DType::F16 => 1,
+        DType::F32 => 2,
+    }]
+}
+
 /// Entry log2(`width`); policies keep it in range.
 fn at<P>(entries: &[Entry<P>], width: u32) -> &Entry<P> {
     let last = entries.len() - 1;
@@ -168,6 +217,7 @@ mod tests {
         for entries in [&PREPARE_BF16[..], &PREPARE_F16, &PREPARE_F32] {
             all.extend(of(entries));
         }
+        all.extend(of(&SELECT));
         all.sort_unstable();
         all
     }
@@ -223,9 +273,13 @@ mod tests {
         }
         built.sort_unstable();
         assert_eq!(built, all());
-        let aligned =
-            [align_of::<GatherParams>(), align_of::<CombineParams>(), align_of::<PrepareParams>()];
-        assert_eq!(aligned, [8; 3]);
+        let aligned = [
+            align_of::<GatherParams>(),
+            align_of::<CombineParams>(),
+            align_of::<PrepareParams>(),
+            align_of::<SelectParams>(),
+        ];
+        assert_eq!(aligned, [8; 4]);
     }
 
     #[test]
@@ -237,6 +291,7 @@ mod tests {
                     let expected = format!("cosmoe_combine_{dtype}_{bytes}");
                     assert_eq!(combine(dtype, bytes).name, expected);
                 }
+                assert_eq!(select(dtype).name, format!("cosmoe_select_{dtype}"));
                 assert_eq!(prepare(dtype, true).name, format!("cosmoe_prepare_{dtype}_16"));
                 let expected = format!("cosmoe_prepare_{dtype}_{}", dtype.size());
                 assert_eq!(prepare(dtype, false).name, expected);

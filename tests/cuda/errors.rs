@@ -4,7 +4,7 @@
 use cosmoe::cuda::{Buffer, Cuda, devices};
 use cosmoe::{
     Backend, CombineArgs, CudaSpace, Error, GatherArgs, MatrixMut, MatrixRef, PlanConfig,
-    PlanShape, PrepareArgs, RouteShape, RouterConfig, SelectShape, VectorRef,
+    PlanShape, PrepareArgs, RouteShape, RouterConfig, VectorRef,
 };
 
 use crate::device::cuda;
@@ -174,13 +174,12 @@ fn operations_without_kernels_say_so() {
     let plan = PlanConfig::builder(4).build().unwrap();
     let results = [
         ("route", cuda.route_workspace(&router, shape)),
-        ("select", cuda.select_workspace(&router, SelectShape { tokens: 1, dtype })),
         ("plan", cuda.plan_workspace(&plan, PlanShape { tokens: 1, top_k: 2 })),
     ];
     for (name, result) in results {
         let message = format!(
-            "{name}: not supported by this backend: expected prepare, gather or combine, found \
-             {name}, which has no CUDA kernel yet"
+            "{name}: not supported by this backend: expected prepare, select, gather or \
+             combine, found {name}, which has no CUDA kernel yet"
         );
         assert_error(result.map(|_| ()), 8, &message);
     }

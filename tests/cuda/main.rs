@@ -15,6 +15,7 @@ mod interop;
 mod prepare;
 mod program;
 mod rows;
+mod select;
 mod streams;
 
 use std::process::ExitCode;
@@ -33,13 +34,14 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 7] = [
+const TESTS: [&[Test]; 8] = [
     errors::TESTS,
     graphs::TESTS,
     interop::TESTS,
     prepare::TESTS,
     program::TESTS,
     rows::TESTS,
+    select::TESTS,
     streams::TESTS,
 ];
 

@@ -48,6 +48,7 @@ pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
         if dtype != "f16" {
             all.extend(ENDS.map(|sharing| combine(16, Rows::Plain, sharing)));
         }
+        all.push(select(dtype, threads));
         all.push(prepare(dtype, bytes, "cosine", "", 32));
         all.extend(SCORES.map(|score| prepare(dtype, 16, score, score, 32)));
         let most = threads(&format!("cosmoe_prepare_{dtype}_16"));
@@ -140,6 +141,37 @@ fn combine(
             arrays: vec![("row_of_assignment", (0..rows).map(row).collect())],
         },
         expected: Expected::RaceFree,
+    }
+}
+
+/// Five tokens, 40 experts. Beyond SentryWard: which experts are counted, and how many rank equal, depends
+/// on the logits at every step; and it calls functions.
+fn select(dtype: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
+    let kernel = format!("cosmoe_select_{dtype}");
+    let block = threads(&kernel);
+    let (tokens, experts, top_k) = (5u32, 40, 4);
+    let scalars = vec![
+        ("logit_stride", whole(experts)),
+        ("id_stride", whole(top_k)),
+        ("weight_stride", whole(top_k)),
+        ("tokens", whole(tokens)),
+        ("experts", whole(experts)),
+        ("top_k", whole(top_k)),
+        ("groups", whole(0)),
+        ("top_groups", whole(0)),
+        ("sum_of_top_two", whole(0)),
+        ("gate", whole(3)),
+        ("renormalize", whole(1)),
+        ("placement", whole(1)),
+        ("route_scale", Scalar::Float(1.0)),
+    ];
+    Launch {
+        kernel,
+        what: "",
+        grid: [2, 1, 1],
+        block,
+        numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![tokens])] },
+        expected: Expected::Unsupported,
     }
 }
 

@@ -49,6 +49,10 @@ impl Verdict {
             _ if message.contains("disagrees with fixed-input branch contract") => {
                 Verdict::Impossible
             }
+            // nvcc declares a function before it defines it.
+            "invalid_input" if message.contains("duplicate function") => {
+                Verdict::Unsupported { why: "it reads no module with calls in it".to_owned() }
+            }
             "invalid_input" | "missing_input" | "no result" => {
                 Verdict::Refused { why: format!("{result}: {code}: {message}") }
             }
