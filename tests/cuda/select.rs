@@ -192,8 +192,19 @@ fn every_gate_placement_and_dtype() {
 /// Bit patterns from all of f32, and the neighbourhoods of where the chain's functions change course.
 fn gates_of_every_kind_of_number() {
     let (cuda, mut rng) = (cuda(), Rng::new(70));
-    let turns =
-        [-87.336_54, 88.722_84, 20.0, -17.0, -34.0, 0.0, 1.0, -1.0, 16.6, -103.9, 0.693_147];
+    let turns = [
+        -87.336_54,
+        88.722_84,
+        20.0,
+        -17.0,
+        -34.0,
+        0.0,
+        1.0,
+        -1.0,
+        16.6,
+        -103.9,
+        std::f32::consts::LN_2,
+    ];
     let value = |rng: &mut Rng| match rng.below(3) {
         0 => f32::from_bits(rng.next() as u32),
         1 => {
