@@ -5,15 +5,17 @@
 
 namespace cosmoe {
 
+constexpr uint32_t kWholeWarp = 0xffffffffu;
+
 // The largest of the warp's values, in every thread.
 __device__ __forceinline__ uint32_t warp_max(uint32_t value) {
-    return __reduce_max_sync(0xffffffffu, value);
+    return __reduce_max_sync(kWholeWarp, value);
 }
 
 // The largest of the warp's values, none of them NaN, in every thread.
 __device__ __forceinline__ float warp_max(float value) {
     for (int distance = 16; distance > 0; distance /= 2) {
-        value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, distance));
+        value = fmaxf(value, __shfl_xor_sync(kWholeWarp, value, distance));
     }
     return value;
 }
@@ -22,7 +24,7 @@ __device__ __forceinline__ float warp_max(float value) {
 // addition has the same bits either way around.
 __device__ __forceinline__ float warp_sum(float value) {
     for (int distance = 16; distance > 0; distance /= 2) {
-        value = __fadd_rn(value, __shfl_xor_sync(0xffffffffu, value, distance));
+        value = __fadd_rn(value, __shfl_xor_sync(kWholeWarp, value, distance));
     }
     return value;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::driver::{Context, Stream};
 use super::policy::RowPolicy;
-use super::{ExpertTerms, combine, gather, prepare, select};
+use super::{ExpertTerms, combine, gather, plan, prepare, select};
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
@@ -137,7 +137,7 @@ impl Cuda {
 fn missing<T>(operation: &'static str) -> Result<T> {
     Err(Error::Unsupported {
         argument: operation,
-        expected: "prepare, select, gather or combine".to_owned(),
+        expected: "prepare, select, plan, gather or combine".to_owned(),
         found: format!("{operation}, which has no CUDA kernel yet"),
     })
 }
@@ -203,18 +203,23 @@ impl Backend for Cuda {
         select::select(&self.stream, layout, config, &args, out, workspace)
     }
 
-    fn plan_workspace(&self, _: &PlanConfig, _: PlanShape) -> Result<WorkspaceSize> {
-        missing("plan")
+    fn plan_workspace(&self, config: &PlanConfig, shape: PlanShape) -> Result<WorkspaceSize> {
+        check::plan_shape(config, shape)?;
+        Ok(plan::Layout::new(config, shape)?.workspace())
     }
 
     fn plan(
         &self,
-        _: &PlanConfig,
-        _: PlanArgs<'_, CudaSpace>,
-        _: PlanOut<'_, CudaSpace>,
-        _: Workspace<'_, CudaSpace>,
+        config: &PlanConfig,
+        args: PlanArgs<'_, CudaSpace>,
+        out: PlanOut<'_, CudaSpace>,
+        workspace: Workspace<'_, CudaSpace>,
     ) -> Result<()> {
-        missing("plan")
+        check::plan(config, &args, &out, self.memory())?;
+        let shape = PlanShape { tokens: args.ids.rows(), top_k: args.ids.cols() };
+        let layout = plan::Layout::new(config, shape)?;
+        self.check_workspace(&workspace, layout.workspace())?;
+        plan::plan(&self.stream, layout, config, &args, out, workspace)
     }
 
     fn gather<T: Scalar>(

@@ -1,7 +1,7 @@
 //! The CUDA backend: [`Cuda`] beside [`Cpu`](crate::Cpu).
 //!
-//! Today it has `prepare`, `select`, `gather` and `combine`; `route` and `plan` answer
-//! [`Error::Unsupported`]. Results of select, gather and combine are the CPU's, to the bit (NaN is NaN).
+//! Today it has all but `route`, which answers [`Error::Unsupported`]. Results of all others are the
+//! CPU's, to the bit (NaN is NaN).
 //!
 //! ```no_run
 //! use cosmoe::cuda::{Buffer, Cuda};
@@ -31,6 +31,7 @@ mod driver;
 mod gather;
 pub mod interop;
 mod params;
+mod plan;
 mod policy;
 mod prepare;
 mod registry;

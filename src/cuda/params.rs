@@ -119,6 +119,61 @@ static SELECT: [Entry<SelectParams>; 3] = [
     Entry::new("cosmoe_select_f32", SELECT_THREADS),
 ];
 
+/// Threads of a block of plan, and of the one that scans.
+pub(super) const PLAN_THREADS: u32 = 128;
+pub(super) const PLAN_SCAN_THREADS: u32 = 1024;
+
+/// Argument of `kernels/plan.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PlanParams {
+    pub(super) ids: u64,
+    pub(super) weights: u64,
+    pub(super) demand: u64,
+    pub(super) counts: u64,
+    pub(super) offsets: u64,
+    pub(super) row_of_assignment: u64,
+    pub(super) assignment_of_row: u64,
+    pub(super) expert_of_block: u64,
+    pub(super) stats: u64,
+    pub(super) tile_counts: u64,
+    pub(super) tile_invalid: u64,
+    pub(super) list: u64,
+    pub(super) list_offsets: u64,
+    pub(super) id_stride: u64,
+    pub(super) weight_stride: u64,
+    pub(super) assignments: u32,
+    pub(super) top_k: u32,
+    pub(super) experts: u32,
+    pub(super) window_start: u32,
+    pub(super) window_len: u32,
+    pub(super) capacity: u32,
+    pub(super) align: u32,
+    pub(super) max_rows: u32,
+    pub(super) blocks: u32,
+    pub(super) tiles: u32,
+    pub(super) tile_len: u32,
+    pub(super) by_weight: u32,
+}
+const _: () = assert!(size_of::<PlanParams>() == 168);
+
+/// The kernels of plan, in the order of their launches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlanStep {
+    Count,
+    Scan,
+    Place,
+    Drop,
+}
+
+/// By [`PlanStep`].
+static PLAN: [Entry<PlanParams>; 4] = [
+    Entry::new("cosmoe_plan_count", PLAN_THREADS),
+    Entry::new("cosmoe_plan_scan", PLAN_SCAN_THREADS),
+    Entry::new("cosmoe_plan_place", PLAN_THREADS),
+    Entry::new("cosmoe_plan_drop", PLAN_THREADS),
+];
+
 /// By log2 of the bytes of an access.
 static GATHER: [Entry<GatherParams>; 5] = [
     Entry::new("cosmoe_gather_1", ROW_THREADS),
@@ -185,6 +240,11 @@ pub(super) fn prepare(dtype: DType, wide: bool) -> &'static Entry<PrepareParams>
     &entries[usize::from(wide)]
 }
 
+/// One of the kernels of plan.
+pub(super) fn plan(step: PlanStep) -> &'static Entry<PlanParams> {
+    &PLAN[step as usize]
+}
+
 /// The select of a dtype of logits.
 pub(super) fn select(dtype: DType) -> &'static Entry<SelectParams> {
     &SELECT[match dtype {
@@ -218,6 +278,7 @@ mod tests {
             all.extend(of(entries));
         }
         all.extend(of(&SELECT));
+        all.extend(of(&PLAN));
         all.sort_unstable();
         all
     }
@@ -228,11 +289,16 @@ mod tests {
     fn entries(ptx: &str) -> Vec<Found> {
         let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
         let mut found: Vec<Found> = Vec::new();
+        // Calls in a body have parameters of their own.
+        let mut heads = false;
         for line in ptx.lines().map(str::trim) {
             if let Some((_, name)) = line.split_once(".entry ") {
                 found.push((name.trim_end_matches('(').to_owned(), Vec::new(), 0));
-            } else if let (Some(entry), Some(param)) =
-                (found.last_mut(), line.strip_prefix(".param"))
+                heads = true;
+            } else if line == "{" {
+                heads = false;
+            } else if let (true, Some(entry), Some(param)) =
+                (heads, found.last_mut(), line.strip_prefix(".param"))
             {
                 // .param .align 8 .b8 NAME[64]
                 let words: Vec<&str> = param.split_whitespace().collect();
@@ -278,8 +344,17 @@ mod tests {
             align_of::<CombineParams>(),
             align_of::<PrepareParams>(),
             align_of::<SelectParams>(),
+            align_of::<PlanParams>(),
         ];
-        assert_eq!(aligned, [8; 4]);
+        assert_eq!(aligned, [8; 5]);
+    }
+
+    #[test]
+    fn steps_find_their_kernels() {
+        let names = [PlanStep::Count, PlanStep::Scan, PlanStep::Place, PlanStep::Drop]
+            .map(|step| plan(step).name);
+        let expected = ["count", "scan", "place", "drop"].map(|name| format!("cosmoe_plan_{name}"));
+        assert_eq!(names.map(str::to_owned), expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod close;
 mod input;
 mod plan;
+pub mod plan_cases;
 mod rng;
 pub mod row_cases;
 pub mod rows;
@@ -11,6 +12,6 @@ mod run;
 
 pub use close::{assert_bits, assert_close};
 pub use input::{Matrix, RouteInput, SelectInput, gates, placements, scores};
-pub use plan::{PlanInput, Planned, SENTINEL, assert_plan, run as run_plan};
+pub use plan::{PlanInput, PlanRunner, Planned, SENTINEL};
 pub use rng::Rng;
 pub use run::{Options, Routed, Runner, Selected};

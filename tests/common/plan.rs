@@ -19,12 +19,19 @@ pub struct PlanInput {
 
 pub type Planned = oracle::Plan;
 
-/// The backend's plan; outputs start as [`SENTINEL`].
-pub fn run<B: Backend<Space = Host>>(
-    backend: &B,
-    config: &PlanConfig,
-    input: &PlanInput,
-) -> Planned {
+/// What can plan: a backend, or what copies to one's memory and back.
+pub trait PlanRunner {
+    /// The plan; outputs start as [`SENTINEL`].
+    fn run_plan(&self, config: &PlanConfig, input: &PlanInput) -> Planned;
+}
+
+impl<B: Backend<Space = Host>> PlanRunner for B {
+    fn run_plan(&self, config: &PlanConfig, input: &PlanInput) -> Planned {
+        run(self, config, input)
+    }
+}
+
+fn run<B: Backend<Space = Host>>(backend: &B, config: &PlanConfig, input: &PlanInput) -> Planned {
     let (tokens, top_k) = (input.tokens, input.top_k);
     let shape = PlanShape { tokens, top_k };
     let max_rows = config.max_rows(tokens, top_k).unwrap();
@@ -65,15 +72,47 @@ pub fn run<B: Backend<Space = Host>>(
     }
 }
 
-/// The backend's plan, equal to the oracle's.
+/// The runner's plan, equal to the oracle's.
 #[track_caller]
-pub fn assert_plan<B: Backend<Space = Host>>(
-    backend: &B,
+pub fn assert_plan(
+    runner: &(impl PlanRunner + ?Sized),
     config: &PlanConfig,
     input: &PlanInput,
 ) -> Planned {
-    let found = run(backend, config, input);
+    let found = runner.run_plan(config, input);
     let expected = oracle::plan(config, &input.ids, input.weights.as_deref());
-    assert_eq!(found, expected, "{config:?} {input:?}");
+    // Too long to print whole.
+    assert!(found == expected, "{}", difference(config, input, &found, &expected));
     found
+}
+
+fn difference(
+    config: &PlanConfig,
+    input: &PlanInput,
+    found: &Planned,
+    expected: &Planned,
+) -> String {
+    let mut text = format!("{config:?}, T {}, K {}", input.tokens, input.top_k);
+    if input.ids.len() <= 100 {
+        text += &format!(", {input:?}: found {found:?}, expected {expected:?}");
+    }
+    let arrays = |plan: &Planned| {
+        [
+            ("expert_demand", plan.expert_demand.clone()),
+            ("expert_counts", plan.expert_counts.clone()),
+            ("expert_offsets", plan.expert_offsets.clone()),
+            ("row_of_assignment", plan.row_of_assignment.clone()),
+            ("assignment_of_row", plan.assignment_of_row.clone()),
+            ("expert_of_block", plan.expert_of_block.clone().unwrap_or_default()),
+            ("stats", vec![plan.dropped, plan.invalid]),
+        ]
+    };
+    for ((name, found), (_, expected)) in arrays(found).iter().zip(&arrays(expected)) {
+        if found.len() != expected.len() {
+            text += &format!("; {name}: {} elements, expected {}", found.len(), expected.len());
+        } else if let Some(at) = (0..found.len()).find(|&i| found[i] != expected[i]) {
+            text += &format!("; {name}[{at}]: {}, expected {}", found[at], expected[at]);
+        }
+    }
+    text
 }

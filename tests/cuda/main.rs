@@ -12,6 +12,7 @@ mod device;
 mod errors;
 mod graphs;
 mod interop;
+mod plan;
 mod prepare;
 mod program;
 mod rows;
@@ -34,10 +35,11 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 8] = [
+const TESTS: [&[Test]; 9] = [
     errors::TESTS,
     graphs::TESTS,
     interop::TESTS,
+    plan::TESTS,
     prepare::TESTS,
     program::TESTS,
     rows::TESTS,

@@ -54,6 +54,7 @@ pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
         let most = threads(&format!("cosmoe_prepare_{dtype}_16"));
         all.push(prepare(dtype, 16, "cosine", "most threads", most));
     }
+    all.extend(["count", "scan", "place", "drop"].map(|step| plan(step, threads)));
     all
 }
 
@@ -172,6 +173,65 @@ fn select(dtype: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
         block,
         numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![tokens])] },
         expected: Expected::Unsupported,
+    }
+}
+
+/// 40 assignments in two tiles, six experts. What scatters by numbers that it counted in memory is beyond
+/// SentryWard, which cannot tell then which allocation is written.
+fn plan(step: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
+    let kernel = format!("cosmoe_plan_{step}");
+    let block = threads(&kernel);
+    let (tokens, top_k, experts) = (20u32, 2, 6);
+    let assignments = tokens * top_k;
+    let scalars = vec![
+        ("id_stride", whole(top_k)),
+        ("weight_stride", whole(top_k)),
+        ("assignments", whole(assignments)),
+        ("top_k", whole(top_k)),
+        ("experts", whole(experts)),
+        ("window_start", whole(0)),
+        ("window_len", whole(experts)),
+        ("capacity", whole(NONE)),
+        ("align", whole(1)),
+        ("max_rows", whole(assignments)),
+        ("blocks", whole(0)),
+        ("tiles", whole(2)),
+        ("tile_len", whole(32)),
+        ("by_weight", whole(u32::from(step == "drop"))),
+    ];
+    // Assignment a is of expert a mod 6: seven of each of the first four, six of the others.
+    let demand = |expert: u32| (assignments - expert).div_ceil(experts);
+    let ids = (0..assignments).map(|a| a % experts).collect();
+    let demands: Vec<u32> = (0..experts).map(demand).collect();
+    let starts = (0..=experts).map(|expert| (0..expert).map(demand).sum());
+    let offsets: Vec<u32> = starts.collect();
+    let list =
+        (0..experts).flat_map(|expert| (0..demand(expert)).map(move |i| expert + i * experts));
+    let arrays = vec![
+        ("ids", ids),
+        ("demand", demands),
+        ("offsets", offsets.clone()),
+        ("list_offsets", offsets),
+        ("list", list.collect()),
+    ];
+    let read: &[&str] = match step {
+        "count" => &["ids"],
+        "scan" => &[],
+        "place" => &["ids", "offsets"],
+        _ => &["demand", "offsets", "list_offsets", "list"],
+    };
+    let arrays = arrays.into_iter().filter(|(name, _)| read.contains(name)).collect();
+    let expected = match step {
+        "place" | "drop" => Expected::Unsupported,
+        _ => Expected::RaceFree,
+    };
+    Launch {
+        kernel,
+        what: "",
+        grid: [1, 1, 1],
+        block,
+        numbers: Numbers { scalars, arrays },
+        expected,
     }
 }
 
