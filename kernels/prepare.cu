@@ -9,6 +9,7 @@
 // power of two that brings its largest element into [1, 2).
 
 #include "common/element.cuh"
+#include "common/metric.cuh"
 #include "common/vector.cuh"
 #include "common/warp.cuh"
 
@@ -25,15 +26,8 @@ struct PrepareParams {
 };
 static_assert(sizeof(PrepareParams) == 48, "the host's struct has 48 bytes");
 
-// The host's numbers.
-enum Score : uint32_t { kLinear = 0, kLaplace = 1, kCosine = 2, kPerturbedCosine = 3 };
-
 // Threads of a block at most.
 constexpr int kPrepareThreads = 128;
-
-// Sums of squares in here leave products and quotients of the cosine family in range.
-constexpr float kSquaresMin = 0x1p-96f;
-constexpr float kSquaresMax = 0x1p+96f;
 
 enum class Order { kPairwise, kAscending };
 
@@ -150,11 +144,9 @@ __device__ __forceinline__ float sum_squares(const typename Element::Bits* row, 
 template <typename Element>
 __device__ __forceinline__ float row_scale(const typename Element::Bits* row, uint64_t width,
                                            Shared& shared) {
-    // Magnitudes order as their bits do; infinities and NaN come above the finite ones.
     uint32_t largest = 0;
     for (uint64_t column = threadIdx.x; column < width; column += blockDim.x) {
-        const float value = Element::widen(__ldg(row + column));
-        largest = max(largest, __float_as_uint(value) & 0x7fffffffu);
+        largest = max(largest, magnitude(Element::widen(__ldg(row + column))));
     }
     largest = warp_max(largest);
     if (threadIdx.x % 32 == 0) {
@@ -165,12 +157,7 @@ __device__ __forceinline__ float row_scale(const typename Element::Bits* row, ui
     for (uint32_t warp = 0; warp < blockDim.x / 32; ++warp) {
         largest = max(largest, shared.largest[warp]);
     }
-    if (largest == 0 || largest >= 0x7f800000u) {
-        return 1.0f;
-    }
-    // A subnormal has exponent field 0; the clamp takes it in.
-    const int exponent = static_cast<int>(largest >> 23) - 127;
-    return __uint_as_float(static_cast<uint32_t>(127 + min(max(-exponent, -126), 126)) << 23);
+    return scale_for(largest);
 }
 
 // Preconditions: blockDim.x is a power of two from 32 to kPrepareThreads; rows are aligned to kCount
@@ -180,14 +167,12 @@ __device__ __forceinline__ void prepare(const PrepareParams& params) {
     __shared__ Shared shared;
     const auto* row = static_cast<const typename Element::Bits*>(params.experts) +
                       static_cast<uint64_t>(blockIdx.x) * params.stride;
-    const bool cosine = params.score == kCosine || params.score == kPerturbedCosine;
     float squares = 0.0f;
     float scale = 1.0f;
     // What decides is the same in every thread, so barriers below are met by all.
     if (params.score != kLinear) {
         squares = sum_squares<Element, kCount>(row, params.width, scale, shared);
-        // Written so that NaN leaves the range.
-        if (cosine && !(squares >= kSquaresMin && squares <= kSquaresMax)) {
+        if (is_cosine(params.score) && leaves_range(squares)) {
             scale = row_scale<Element>(row, params.width, shared);
             if (scale != 1.0f) {
                 squares = sum_squares<Element, kCount>(row, params.width, scale, shared);
@@ -197,18 +182,7 @@ __device__ __forceinline__ void prepare(const PrepareParams& params) {
     if (threadIdx.x != 0) {
         return;
     }
-    float term = squares;
-    if (cosine) {
-        const float norm = __fsqrt_rn(squares);
-        const float offset = __fmul_rn(params.offset, scale);
-        if (params.score == kPerturbedCosine) {
-            term = __fadd_rn(norm, offset);
-        } else {
-            // NaN is not less.
-            term = norm < offset ? offset : norm;
-        }
-    }
-    params.terms[blockIdx.x] = term;
+    params.terms[blockIdx.x] = row_term(params.score, squares, params.offset, scale);
     params.scales[blockIdx.x] = scale;
 }
 

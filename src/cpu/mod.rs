@@ -11,7 +11,7 @@ mod select;
 
 pub use prepare::ExpertTerms;
 #[cfg(feature = "cuda")]
-pub(crate) use score::metric::COSINE_EPSILON;
+pub(crate) use score::metric::{COSINE_EPSILON, Side};
 
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,

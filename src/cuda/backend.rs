@@ -6,8 +6,8 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use super::driver::{Context, Stream};
-use super::policy::RowPolicy;
-use super::{ExpertTerms, combine, gather, plan, prepare, select};
+use super::policy::{RowPolicy, ScorePolicy};
+use super::{ExpertTerms, combine, gather, plan, prepare, route, select};
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
@@ -15,7 +15,7 @@ use crate::backend::{
 };
 use crate::config::{PlanConfig, RouterConfig};
 use crate::element::{Element, Scalar};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::view::{CudaSpace, MatrixMut};
 
 /// A CUDA device, bound to one stream.
@@ -29,6 +29,8 @@ use crate::view::{CudaSpace, MatrixMut};
 pub struct Cuda {
     stream: Arc<Stream>,
     row_policy: Option<RowPolicy>,
+    score_policy: Option<ScorePolicy>,
+    slab_bytes: usize,
 }
 
 impl Cuda {
@@ -36,9 +38,9 @@ impl Cuda {
     /// long as the process.
     ///
     /// # Errors
-    /// [`Error::KernelsNotBuilt`], [`Error::DriverNotFound`], [`Error::DriverTooOld`],
-    /// [`Error::NoDevice`], [`Error::InvalidArgument`] if there is no such device,
-    /// [`Error::Cuda`] from the driver.
+    /// [`Error::KernelsNotBuilt`](crate::Error::KernelsNotBuilt), [`Error::DriverNotFound`](crate::Error::DriverNotFound), [`Error::DriverTooOld`](crate::Error::DriverTooOld),
+    /// [`Error::NoDevice`](crate::Error::NoDevice), [`Error::InvalidArgument`](crate::Error::InvalidArgument) if there is no such device,
+    /// [`Error::Cuda`](crate::Error::Cuda) from the driver.
     pub fn new(ordinal: usize) -> Result<Self> {
         super::built()?;
         Ok(Self::on(Stream::new(Context::primary(ordinal)?)?))
@@ -49,7 +51,7 @@ impl Cuda {
     /// thread that makes a call; they belong to the context that is current on this thread.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); [`Error::InvalidArgument`] if a special handle is given and no
+    /// As for [`new`](Self::new); [`Error::InvalidArgument`](crate::Error::InvalidArgument) if a special handle is given and no
     /// context is current.
     ///
     /// # Safety
@@ -76,7 +78,12 @@ impl Cuda {
     }
 
     fn on(stream: Stream) -> Self {
-        Self { stream: Arc::new(stream), row_policy: None }
+        Self {
+            stream: Arc::new(stream),
+            row_policy: None,
+            score_policy: None,
+            slab_bytes: route::SLAB_BYTES,
+        }
     }
 
     /// With gather and combine laid out in one way, not as the library would choose. Results stay
@@ -84,6 +91,22 @@ impl Cuda {
     #[must_use]
     pub fn with_row_policy(self, policy: RowPolicy) -> Self {
         Self { row_policy: Some(policy), ..self }
+    }
+
+    /// With the products of tokens and experts laid out in one way, not as the library would choose.
+    /// Results stay the same, to the bit; [`route`](Backend::route) of dtypes that have no such tiles
+    /// answers [`Error::Unsupported`](crate::Error::Unsupported). A projection is not laid out by it.
+    #[must_use]
+    pub fn with_score_policy(self, policy: ScorePolicy) -> Self {
+        Self { score_policy: Some(policy), ..self }
+    }
+
+    /// With `bytes` of workspace for the products of tokens and experts; 32 MiB without it. A
+    /// [`route`](Backend::route) whose products take more does so many tokens at a time, one at least.
+    /// Results stay the same, to the bit.
+    #[must_use]
+    pub fn with_slab_bytes(self, bytes: usize) -> Self {
+        Self { slab_bytes: bytes, ..self }
     }
 
     /// The device's number.
@@ -133,15 +156,6 @@ impl Cuda {
     }
 }
 
-/// What there is no kernel for.
-fn missing<T>(operation: &'static str) -> Result<T> {
-    Err(Error::Unsupported {
-        argument: operation,
-        expected: "prepare, select, plan, gather or combine".to_owned(),
-        found: format!("{operation}, which has no CUDA kernel yet"),
-    })
-}
-
 impl sealed::Sealed for Cuda {}
 
 impl Backend for Cuda {
@@ -170,19 +184,25 @@ impl Backend for Cuda {
         prepared.terms_mut().compute(&self.stream, config, args.experts)
     }
 
-    fn route_workspace(&self, _: &RouterConfig, _: RouteShape) -> Result<WorkspaceSize> {
-        missing("route")
+    fn route_workspace(&self, config: &RouterConfig, shape: RouteShape) -> Result<WorkspaceSize> {
+        check::route_shape(config, &shape)?;
+        Ok(route::Layout::new(config, shape, self.slab_bytes).workspace())
     }
 
     fn route(
         &self,
-        _: &RouterConfig,
-        _: &Prepared<Self>,
-        _: RouteArgs<'_, CudaSpace>,
-        _: RouteOut<'_, CudaSpace>,
-        _: Workspace<'_, CudaSpace>,
+        config: &RouterConfig,
+        prepared: &Prepared<Self>,
+        args: RouteArgs<'_, CudaSpace>,
+        out: RouteOut<'_, CudaSpace>,
+        workspace: Workspace<'_, CudaSpace>,
     ) -> Result<()> {
-        missing("route")
+        check::route(config, prepared, &args, &out, self.memory())?;
+        prepared.terms().check_stream(&self.stream)?;
+        let layout = route::Layout::new(config, args.shape(), self.slab_bytes);
+        self.check_workspace(&workspace, layout.workspace())?;
+        let (stream, terms) = (&self.stream, prepared.terms());
+        route::route(stream, &layout, self.score_policy, config, terms, &args, out, workspace)
     }
 
     fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {

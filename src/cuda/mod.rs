@@ -1,7 +1,7 @@
 //! The CUDA backend: [`Cuda`] beside [`Cpu`](crate::Cpu).
 //!
-//! Today it has all but `route`, which answers [`Error::Unsupported`]. Results of all others are the
-//! CPU's, to the bit (NaN is NaN).
+//! Results are the CPU's to the bit (NaN is NaN), except the scores of `route`, which tensor cores sum in
+//! their own way: they keep the same bounds.
 //!
 //! ```no_run
 //! use cosmoe::cuda::{Buffer, Cuda};
@@ -35,12 +35,13 @@ mod plan;
 mod policy;
 mod prepare;
 mod registry;
+mod route;
 mod select;
 
 pub use backend::Cuda;
 pub use buffer::Buffer;
 pub use devices::{Device, devices, driver_version};
-pub use policy::RowPolicy;
+pub use policy::{RowPolicy, ScorePolicy};
 pub use prepare::ExpertTerms;
 pub use registry::{Build, Kernel};
 

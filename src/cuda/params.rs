@@ -1,6 +1,13 @@
 //! The kernels that the host launches, and their one argument each, equal to the struct of the same
 //! name in `kernels/`.
 
+mod score;
+
+pub(super) use score::{
+    FINISH, FINISH_THREADS, FinishParams, PROJECT, PROJECT_THREADS, ProjectParams, ScoreParams,
+    Scorer, scorers,
+};
+
 use std::marker::PhantomData;
 
 use bytemuck::{Pod, Zeroable};
@@ -13,12 +20,18 @@ pub(super) struct Entry<P> {
     pub(super) name: &'static str,
     /// Threads of a block at most, as its launch bounds say.
     pub(super) max_threads: u32,
+    /// Bytes of shared memory that a launch gives each block, beside what the kernel declares.
+    pub(super) shared: u32,
     params: PhantomData<fn(P)>,
 }
 
 impl<P> Entry<P> {
     const fn new(name: &'static str, max_threads: u32) -> Self {
-        Self { name, max_threads, params: PhantomData }
+        Self::with_shared(name, max_threads, 0)
+    }
+
+    const fn with_shared(name: &'static str, max_threads: u32, shared: u32) -> Self {
+        Self { name, max_threads, shared, params: PhantomData }
     }
 }
 
@@ -83,20 +96,18 @@ const _: () = assert!(size_of::<PrepareParams>() == 48);
 pub(super) const SELECT_THREADS: u32 = 128;
 pub(super) const SELECT_WARPS: u32 = SELECT_THREADS / 32;
 
-/// The most selected experts that a block of select lists in its own memory, see `kernels/select.cu`.
+/// The most selected experts that a block of select lists in its own memory, see
+/// `kernels/common/selection.cuh`.
 pub(super) const SELECT_LIST: u32 = 64;
 
-/// Argument of `kernels/select.cu`.
+/// What is selected, and where it goes: the struct of `kernels/common/selection.cuh`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct SelectParams {
-    pub(super) logits: u64,
+pub(super) struct Selection {
     pub(super) bias: u64,
-    pub(super) num_tokens: u64,
     pub(super) ids: u64,
     pub(super) weights: u64,
     pub(super) lists: u64,
-    pub(super) logit_stride: u64,
     pub(super) id_stride: u64,
     pub(super) weight_stride: u64,
     pub(super) tokens: u32,
@@ -109,6 +120,17 @@ pub(super) struct SelectParams {
     pub(super) renormalize: u32,
     pub(super) placement: u32,
     pub(super) route_scale: f32,
+}
+const _: () = assert!(size_of::<Selection>() == 88);
+
+/// Argument of `kernels/select.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct SelectParams {
+    pub(super) logits: u64,
+    pub(super) num_tokens: u64,
+    pub(super) logit_stride: u64,
+    pub(super) selection: Selection,
 }
 const _: () = assert!(size_of::<SelectParams>() == 112);
 
@@ -279,6 +301,9 @@ mod tests {
         }
         all.extend(of(&SELECT));
         all.extend(of(&PLAN));
+        all.extend(scorers().iter().flat_map(|scorer| of(std::slice::from_ref(&scorer.entry))));
+        all.extend(of(std::slice::from_ref(&FINISH)));
+        all.extend(of(std::slice::from_ref(&PROJECT)));
         all.sort_unstable();
         all
     }
@@ -345,8 +370,11 @@ mod tests {
             align_of::<PrepareParams>(),
             align_of::<SelectParams>(),
             align_of::<PlanParams>(),
+            align_of::<ScoreParams>(),
+            align_of::<FinishParams>(),
+            align_of::<ProjectParams>(),
         ];
-        assert_eq!(aligned, [8; 5]);
+        assert_eq!(aligned, [8; 8]);
     }
 
     #[test]

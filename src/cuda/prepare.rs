@@ -8,7 +8,7 @@ use super::driver::{Grid, Stream, StreamMemory, launch};
 use super::params::{self, PrepareParams};
 use super::policy::{self, Rows};
 use crate::config::{RouterConfig, Score};
-use crate::cpu::COSINE_EPSILON;
+use crate::cpu::{COSINE_EPSILON, Side};
 use crate::error::Result;
 use crate::view::{CudaSpace, FloatMatrixRef, each};
 
@@ -29,6 +29,12 @@ impl ExpertTerms {
     pub fn read(&self) -> Result<(Vec<f32>, Vec<f32>)> {
         let terms = self.memory.read_floats(0, self.experts)?;
         Ok((terms, self.memory.read_floats(self.experts, self.experts)?))
+    }
+
+    /// Where the terms are, and the scales.
+    pub(super) fn addresses(&self) -> (u64, u64) {
+        let terms = self.memory.address();
+        (terms, terms + (self.experts * size_of::<f32>()) as u64)
     }
 
     /// The addresses that it owns.
@@ -53,11 +59,12 @@ impl ExpertTerms {
         let (count, dtype) = (experts.rows(), experts.dtype());
         debug_assert_eq!(count, self.experts);
         let address = each!(experts, view => view.as_ptr().addr()) as u64;
-        let (score, offset) = score(config.score());
+        let (score, offset) = score(config.score(), Side::Expert);
+        let (terms, scales) = self.addresses();
         let params = PrepareParams {
             experts: address,
-            terms: self.memory.address(),
-            scales: self.memory.address() + (count * size_of::<f32>()) as u64,
+            terms,
+            scales,
             stride: experts.row_stride() as u64,
             width: experts.cols() as u64,
             score,
@@ -77,13 +84,15 @@ impl ExpertTerms {
     }
 }
 
-/// The kernel's number of a score, and what it adds to or takes as the least norm.
-fn score(score: Score) -> (u32, f32) {
+/// The kernel's number of a score, and what it adds to a norm of that side or takes as the least one.
+pub(super) fn score(score: Score, side: Side) -> (u32, f32) {
     match score {
         Score::Linear => (0, 0.0),
         Score::Laplace => (1, 0.0),
         Score::Cosine => (2, COSINE_EPSILON),
-        Score::PerturbedCosine { tau_expert, .. } => (3, tau_expert),
+        Score::PerturbedCosine { tau_token, tau_expert } => {
+            (3, if side == Side::Token { tau_token } else { tau_expert })
+        }
     }
 }
 

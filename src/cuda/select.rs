@@ -2,11 +2,11 @@
 #![allow(unsafe_code)]
 
 use super::driver::{Grid, Stream, launch};
-use super::params::{self, SELECT_LIST, SELECT_THREADS, SELECT_WARPS, SelectParams};
+use super::params::{self, SELECT_LIST, SELECT_THREADS, SELECT_WARPS, SelectParams, Selection};
 use crate::backend::{SelectArgs, SelectOut, Workspace, WorkspaceSize};
 use crate::config::{BiasPlacement, Gate, GroupScore, RouterConfig};
 use crate::error::Result;
-use crate::view::{CudaSpace, FloatMatrixRef, each};
+use crate::view::{CudaSpace, FloatMatrixRef, MatrixMut, each};
 
 /// An entry of a list: rank and index of a selected expert.
 const ENTRY_BYTES: usize = 8;
@@ -17,8 +17,8 @@ const LISTS_MAX: usize = 32 << 20;
 /// Blocks of a selection, and what memory that takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    blocks: usize,
-    list_bytes: usize,
+    pub(super) blocks: usize,
+    pub(super) list_bytes: usize,
 }
 
 impl Layout {
@@ -61,32 +61,25 @@ fn placement(placement: BiasPlacement) -> u32 {
     }
 }
 
-/// The arguments have passed [`check::select`](crate::backend::check::select), and the workspace its
-/// check.
-pub(super) fn select(
-    stream: &Stream,
-    layout: Layout,
+/// What the kernels are told of a selection. `lists` has a list for each warp where K asks for one.
+pub(super) fn selection(
     config: &RouterConfig,
-    args: &SelectArgs<'_, CudaSpace>,
-    mut out: SelectOut<'_, CudaSpace>,
-    mut workspace: Workspace<'_, CudaSpace>,
-) -> Result<()> {
-    let tokens = args.logits.rows();
+    bias: u64,
+    ids: &mut MatrixMut<'_, i32, CudaSpace>,
+    weights: &mut MatrixMut<'_, f32, CudaSpace>,
+    lists: u64,
+) -> Selection {
     let (gate, renormalize) = gate(config.gate());
     let groups = config.groups();
-    let lists = workspace.scratch.as_mut_ptr().addr().next_multiple_of(ENTRY_BYTES);
-    let params = SelectParams {
-        logits: each!(args.logits, view => view.as_ptr().addr()) as u64,
-        bias: args.bias.map_or(0, |bias| bias.as_ptr().addr()) as u64,
-        num_tokens: args.num_tokens.map_or(0, |count| count.as_ptr().addr()) as u64,
-        ids: out.ids.as_mut_ptr().addr() as u64,
-        weights: out.weights.as_mut_ptr().addr() as u64,
-        lists: lists as u64,
-        logit_stride: args.logits.row_stride() as u64,
-        id_stride: out.ids.row_stride() as u64,
-        weight_stride: out.weights.row_stride() as u64,
+    Selection {
+        bias,
+        ids: ids.as_mut_ptr().addr() as u64,
+        weights: weights.as_mut_ptr().addr() as u64,
+        lists,
+        id_stride: ids.row_stride() as u64,
+        weight_stride: weights.row_stride() as u64,
         // T * K is below 2^31, and so is E.
-        tokens: tokens as u32,
+        tokens: ids.rows() as u32,
         experts: config.num_experts() as u32,
         top_k: config.top_k() as u32,
         groups: groups.map_or(0, |groups| groups.count()) as u32,
@@ -98,6 +91,26 @@ pub(super) fn select(
         renormalize: renormalize.into(),
         placement: placement(config.bias_placement()),
         route_scale: config.route_scale(),
+    }
+}
+
+/// The arguments have passed [`check::select`](crate::backend::check::select), and the workspace its
+/// check.
+pub(super) fn select(
+    stream: &Stream,
+    layout: Layout,
+    config: &RouterConfig,
+    args: &SelectArgs<'_, CudaSpace>,
+    mut out: SelectOut<'_, CudaSpace>,
+    mut workspace: Workspace<'_, CudaSpace>,
+) -> Result<()> {
+    let lists = workspace.scratch.as_mut_ptr().addr().next_multiple_of(ENTRY_BYTES) as u64;
+    let bias = args.bias.map_or(0, |bias| bias.as_ptr().addr()) as u64;
+    let params = SelectParams {
+        logits: each!(args.logits, view => view.as_ptr().addr()) as u64,
+        num_tokens: args.num_tokens.map_or(0, |count| count.as_ptr().addr()) as u64,
+        logit_stride: args.logits.row_stride() as u64,
+        selection: selection(config, bias, &mut out.ids, &mut out.weights, lists),
     };
     let grid = Grid { blocks: [layout.blocks as u64, 1], threads: SELECT_THREADS };
     // SAFETY: the kernel reads the rows of `logits`, `bias` and `num_tokens` and writes the rows of

@@ -1,11 +1,14 @@
 //! What the integration tests share: inputs, a generic runner, comparisons.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+pub mod accumulation;
 mod close;
 mod input;
+pub mod invariance;
 mod plan;
 pub mod plan_cases;
 mod rng;
+pub mod route_cases;
 pub mod row_cases;
 pub mod rows;
 mod run;

@@ -4,7 +4,7 @@
 use cosmoe::cuda::{Buffer, Cuda, devices};
 use cosmoe::{
     Backend, CombineArgs, CudaSpace, Error, GatherArgs, MatrixMut, MatrixRef, PrepareArgs,
-    RouteShape, RouterConfig, VectorRef,
+    RouterConfig, VectorRef,
 };
 
 use crate::device::cuda;
@@ -15,7 +15,6 @@ crate::tests!("errors":
     another_devices_memory_is_the_wrong_device,
     shapes_come_before_devices_and_devices_before_overlap,
     combine_and_prepare_check_their_memory,
-    operations_without_kernels_say_so,
     there_is_no_such_device,
     buffers_check_their_ranges,
     empty_calls_do_nothing,
@@ -158,22 +157,6 @@ fn combine_and_prepare_check_their_memory() {
     let message = "experts: expected memory of CUDA device 0, found memory of the host";
     assert_error(prepare(matrix(host.as_ptr(), 3, 2).into()), WRONG_DEVICE, message);
     prepare(grouped.matrix(0, (3, 2), 2).unwrap().into()).unwrap();
-}
-
-fn operations_without_kernels_say_so() {
-    let cuda = cuda();
-    let router = RouterConfig::builder(4, 2).build().unwrap();
-    let dtype = cosmoe::DType::F32;
-    let shape = RouteShape {
-        tokens: 1,
-        hidden: 2,
-        projected: None,
-        token_dtype: dtype,
-        expert_dtype: dtype,
-    };
-    let message = "route: not supported by this backend: expected prepare, select, plan, gather or \
-                   combine, found route, which has no CUDA kernel yet";
-    assert_error(cuda.route_workspace(&router, shape).map(|_| ()), 8, message);
 }
 
 fn there_is_no_such_device() {

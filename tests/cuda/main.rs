@@ -15,7 +15,9 @@ mod interop;
 mod plan;
 mod prepare;
 mod program;
+mod route;
 mod rows;
+mod run;
 mod select;
 mod streams;
 
@@ -35,13 +37,14 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 9] = [
+const TESTS: [&[Test]; 10] = [
     errors::TESTS,
     graphs::TESTS,
     interop::TESTS,
     plan::TESTS,
     prepare::TESTS,
     program::TESTS,
+    route::TESTS,
     rows::TESTS,
     select::TESTS,
     streams::TESTS,

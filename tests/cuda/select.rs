@@ -3,14 +3,14 @@
 
 use cosmoe::cuda::{Buffer, Cuda, interop};
 use cosmoe::{
-    Backend, Cpu, CudaSpace, DType, Error, FloatMatrixRef, Gate, GroupScore, RouterConfig,
-    SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
+    Backend, Cpu, DType, Error, Gate, GroupScore, RouterConfig, SelectArgs, SelectOut, SelectShape,
+    Workspace, WorkspaceSize,
 };
 use cudarc::driver::{CudaContext, sys};
-use half::{bf16, f16};
 
 use crate::common::{Matrix, Rng, Runner, SelectInput, gates, placements};
 use crate::device::cuda;
+use crate::run::There;
 
 crate::tests!("select":
     every_gate_placement_and_dtype,
@@ -24,40 +24,6 @@ crate::tests!("select":
     a_captured_selection_follows_the_token_count,
     wrong_calls_are_refused_and_write_nothing,
 );
-
-/// A matrix on the device, as the host has it, gaps between rows included.
-enum There {
-    F32(Buffer<f32>),
-    F16(Buffer<f16>),
-    BF16(Buffer<bf16>),
-}
-
-impl There {
-    fn new(cuda: &Cuda, matrix: &Matrix) -> Self {
-        let mut values = vec![f32::NAN; matrix.rows * matrix.stride];
-        for (r, row) in matrix.to_rows().iter().enumerate() {
-            for (to, &value) in values[r * matrix.stride..].iter_mut().zip(row) {
-                *to = value as f32;
-            }
-        }
-        let half = || values.iter().map(|&v| f16::from_f32(v)).collect::<Vec<_>>();
-        let brain = || values.iter().map(|&v| bf16::from_f32(v)).collect::<Vec<_>>();
-        match matrix.dtype() {
-            DType::F16 => Self::F16(Buffer::new(cuda, &half()).unwrap()),
-            DType::BF16 => Self::BF16(Buffer::new(cuda, &brain()).unwrap()),
-            _ => Self::F32(Buffer::new(cuda, &values).unwrap()),
-        }
-    }
-
-    fn view(&self, matrix: &Matrix) -> FloatMatrixRef<'_, CudaSpace> {
-        let (shape, stride) = ((matrix.rows, matrix.cols), matrix.stride);
-        match self {
-            Self::F32(buffer) => buffer.matrix(0, shape, stride).unwrap().into(),
-            Self::F16(buffer) => buffer.matrix(0, shape, stride).unwrap().into(),
-            Self::BF16(buffer) => buffer.matrix(0, shape, stride).unwrap().into(),
-        }
-    }
-}
 
 const UNWRITTEN: i32 = i32::MIN + 7;
 

@@ -8,6 +8,7 @@ mod input;
 mod kernels;
 mod launches;
 mod layout;
+mod plain;
 mod verdict;
 mod verifier;
 mod ways;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What every task returns.
@@ -84,6 +85,35 @@ impl Steps {
 pub(crate) fn execute(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
     succeeded(command, status)
+}
+
+/// Runs commands to their end, as many at a time as there are cores. What one prints follows its title when
+/// it has ended.
+pub(crate) fn execute_all(commands: Vec<(String, Command)>) -> Result<()> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let queue = Mutex::new(commands.into_iter());
+    let first_failure = Mutex::new(None);
+    let work = || {
+        // Nothing panics while one of them is locked.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some((title, mut command)) = next() {
+            let result = captured(&title, &mut command);
+            let mut failure = first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Err(error), None) = (result, &*failure) {
+                *failure = Some(error);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    let failure = first_failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failure.map_or(Ok(()), Err)
+}
+
+fn captured(title: &str, command: &mut Command) -> Result<()> {
+    let output = command.output().map_err(|error| cannot_start(command, &error))?;
+    let [said, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    println!("{title}\n{errors}{said}");
+    succeeded(command, output.status)
 }
 
 pub(crate) fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass.
 
-use crate::run::{Result, Steps, cargo, execute, target_dir};
+use crate::run::{Result, Steps, cargo, execute, execute_all, target_dir};
 use crate::{budget, emulate, readme};
 
 /// Release builds: routing without optimisation takes minutes.
@@ -38,16 +38,20 @@ const CAPABILITIES: [&str; 6] = ["8.0", "8.6", "9.0", "8.9", "10.0", "12.0"];
 /// kernels are built for: neither may change a result.
 fn on_the_emulated_device(all: bool) -> Result<()> {
     let runs = if all { 18 } else { 3 };
-    for (seed, capability) in CAPABILITIES.iter().cycle().take(runs).enumerate() {
-        println!("seed {seed}, compute capability {capability}");
+    let mut tests = command(CUDA_TESTS, all);
+    // Built before: two of them at a time would wait for each other.
+    execute(tests.arg("--no-run"))?;
+    let run = |(seed, capability): (usize, &&str)| {
         let mut tests = command(CUDA_TESTS, all);
         emulate::prepare(&mut tests)?;
         tests.env("CUDA_EMULATOR_SEED", seed.to_string());
         tests.env("CUDA_EMULATOR_CAPABILITY", capability);
         // The second is for the test of memory that another device owns.
-        execute(tests.env("CUDA_EMULATOR_DEVICES", "2"))?;
-    }
-    Ok(())
+        tests.env("CUDA_EMULATOR_DEVICES", "2");
+        Ok((format!("seed {seed}, compute capability {capability}"), tests))
+    };
+    let runs = CAPABILITIES.iter().cycle().take(runs).enumerate().map(run);
+    execute_all(runs.collect::<Result<_>>()?)
 }
 
 fn command(args: &[&'static str], all: bool) -> std::process::Command {

@@ -116,6 +116,11 @@ impl Context {
                 functions.insert(kernel.name, function(handle, kernel.name)?);
             }
         }
+        for scorer in params::scorers() {
+            if let Some(&function) = functions.get(scorer.entry.name) {
+                allow_shared(function, scorer.entry.shared)?;
+            }
+        }
         let (capability, multiprocessors) = (device.capability()?, device.multiprocessors()?);
         let facts = DeviceFacts { capability, multiprocessors };
         let has_memory_pools = device.has_memory_pools()?;
@@ -187,6 +192,14 @@ fn function(module: sys::CUmodule, name: &str) -> Result<sys::CUfunction> {
     // SAFETY: the module is loaded; the name ends with 0; the pointer is to a live handle.
     check(unsafe { sys::cuModuleGetFunction(&raw mut function, module, name.as_ptr()) })?;
     Ok(function)
+}
+
+/// Lets launches give a block so many bytes of shared memory; without asking it is 48 KiB at most.
+fn allow_shared(function: sys::CUfunction, bytes: u32) -> Result<()> {
+    let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    // A policy's shared memory is below 2^31.
+    // SAFETY: the function is loaded.
+    check(unsafe { sys::cuFuncSetAttribute(function, attribute, bytes as c_int) })
 }
 
 fn current() -> Result<sys::CUcontext> {

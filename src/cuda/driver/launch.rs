@@ -48,7 +48,7 @@ pub(in crate::cuda) unsafe fn launch<P: Pod>(
             grid.threads,
             1,
             1,
-            0,
+            entry.shared,
             stream.handle(),
             arguments.as_mut_ptr(),
             null_mut(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Job;
 use super::input::Input;
 use super::launches::{Launch, launches};
-use super::layout;
+use super::{layout, plain};
 use crate::kernels::compiler::Nvcc;
 use crate::kernels::{Module, Settings, compile};
 use crate::run::{Failure, Result, root, target_dir};
@@ -39,14 +39,29 @@ pub(super) fn jobs(nvcc: &Nvcc) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
+/// The text of a source, after those of the headers of ours that it includes.
+fn with_headers(path: &Path) -> Result<String, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let included = text.lines().filter_map(|line| {
+        let name = line.strip_prefix("#include \"")?.strip_suffix('"')?;
+        Some(with_headers(&folder.join(name)))
+    });
+    let mut whole = included.collect::<Result<String, String>>()?;
+    whole += &text;
+    Ok(whole)
+}
+
 fn of_module(module: &Module, launches: &[Launch]) -> Result<Vec<Job>, String> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let source = read(&root().join(format!("kernels/{}.cu", module.name)))?;
-    let (fields, bytes) = layout::of_struct(&String::from_utf8_lossy(&source))?;
+    let source = with_headers(&root().join(format!("kernels/{}.cu", module.name)))?;
+    let (fields, bytes) = layout::of_struct(&source)?;
     let fatbin = read(&module.fatbin)?;
     let text = fatbin.get(module.ptx.clone()).ok_or("its fatbin is too short")?;
     let ptx = target_dir().join(format!("prove/{}.ptx", module.name));
+    let text = plain::without_bit_field_inserts(&String::from_utf8_lossy(text));
     std::fs::write(&ptx, text).map_err(|error| format!("{}: {error}", ptx.display()))?;
     let mut jobs = Vec::new();
     for kernel in &module.kernels {
@@ -62,7 +77,7 @@ fn of_module(module: &Module, launches: &[Launch]) -> Result<Vec<Job>, String> {
             if kernel.max_threads.is_some_and(|most| launch.block > most) {
                 return Err(format!("{}: {} threads are too many", kernel.name, launch.block));
             }
-            let mut input = Input::new(&launch.kernel, launch.grid, launch.block, 0);
+            let mut input = Input::new(&launch.kernel, launch.grid, launch.block, launch.shared);
             for field in &fields {
                 input.add(0, field, &launch.numbers)?;
             }

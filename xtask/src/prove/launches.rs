@@ -11,6 +11,8 @@ pub(super) struct Launch {
     pub(super) what: &'static str,
     pub(super) grid: [u32; 3],
     pub(super) block: u32,
+    /// Bytes of shared memory beside what the kernel declares.
+    pub(super) shared: u32,
     pub(super) numbers: Numbers,
     pub(super) expected: Expected,
 }
@@ -54,6 +56,9 @@ pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
         let most = threads(&format!("cosmoe_prepare_{dtype}_16"));
         all.push(prepare(dtype, 16, "cosine", "most threads", most));
     }
+    all.extend(SCORERS.iter().map(|scorer| score(scorer, threads)));
+    all.push(finish(threads));
+    all.push(project(threads));
     all.extend(["count", "scan", "place", "drop"].map(|step| plan(step, threads)));
     all
 }
@@ -84,6 +89,7 @@ fn gather(width: u32, sharing: Sharing, threads: &dyn Fn(&str) -> u32) -> Launch
         what: sharing.what,
         grid: [rows.div_ceil(block >> lanes_log2), sharing.column_blocks, 1],
         block,
+        shared: 0,
         numbers: Numbers { scalars, arrays: vec![("assignment_of_row", from)] },
         expected: Expected::RaceFree,
     }
@@ -137,6 +143,7 @@ fn combine(
         what,
         grid: [tokens.div_ceil(block >> lanes_log2), sharing.column_blocks, 1],
         block,
+        shared: 0,
         numbers: Numbers {
             scalars,
             arrays: vec![("row_of_assignment", (0..rows).map(row).collect())],
@@ -171,8 +178,127 @@ fn select(dtype: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
         what: "",
         grid: [2, 1, 1],
         block,
+        shared: 0,
         numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![tokens])] },
         expected: Expected::Unsupported,
+    }
+}
+
+/// Names of the scoring kernels, whether tensor cores multiply, and their tiles' tokens and experts.
+const SCORERS: [(&str, bool, u32, u32); 24] = [
+    ("bf16_16x16", true, 16, 16),
+    ("bf16_64x32", true, 64, 32),
+    ("bf16_64x128", true, 64, 128),
+    ("bf16_64x256", true, 64, 256),
+    ("bf16_16x16_narrow", true, 16, 16),
+    ("bf16_64x32_narrow", true, 64, 32),
+    ("f16_16x16", true, 16, 16),
+    ("f16_64x32", true, 64, 32),
+    ("f16_64x128", true, 64, 128),
+    ("f16_64x256", true, 64, 256),
+    ("f16_16x16_narrow", true, 16, 16),
+    ("f16_64x32_narrow", true, 64, 32),
+    ("f32_16x16", false, 16, 16),
+    ("f32_64x64", false, 64, 64),
+    ("f32_16x16_narrow", false, 16, 16),
+    ("f32_64x64_narrow", false, 64, 64),
+    ("f16_f32_16x16", false, 16, 16),
+    ("f16_f32_64x64", false, 64, 64),
+    ("f16_f32_16x16_narrow", false, 16, 16),
+    ("f16_f32_64x64_narrow", false, 64, 64),
+    ("bf16_f32_16x16", false, 16, 16),
+    ("bf16_f32_64x64", false, 64, 64),
+    ("bf16_f32_16x16_narrow", false, 16, 16),
+    ("bf16_f32_64x64_narrow", false, 64, 64),
+];
+
+/// Two tiles of tokens, the second of them not full, and one of experts; of the largest tiles one, as each of
+/// their blocks takes SentryWard long.
+fn score(
+    (name, mma, tokens, experts): &(&str, bool, u32, u32),
+    threads: &dyn Fn(&str) -> u32,
+) -> Launch {
+    let kernel = format!("cosmoe_score_{name}");
+    let block = threads(&kernel);
+    // Stages of 128 bytes a row, the ring's whole and a tail.
+    let (stage, stages, gap) =
+        if *mma { (64, if *experts == 256 { 2 } else { 4 }, 0) } else { (32, 4, 16) };
+    let stages = if *mma && *experts == 16 { 8 } else { stages };
+    let large = *experts > 64;
+    let width = stage * (if large { 1 } else { 2 }) + 6;
+    let rows = if large { tokens - 3 } else { tokens + 3 };
+    let scalars = vec![
+        ("token_stride", whole(width + 2)),
+        ("expert_stride", whole(width + 2)),
+        ("width", whole(width)),
+        ("pitch", whole(experts.next_multiple_of(4))),
+        ("first_token", whole(0)),
+        ("rows", whole(rows)),
+        ("experts_count", whole(experts - 1)),
+        ("units", whole(1)),
+        ("split", whole(0)),
+        ("token_bytes", whole(4)),
+        ("expert_bytes", whole(4)),
+        ("reserved", whole(0)),
+    ];
+    Launch {
+        kernel,
+        what: "",
+        grid: [rows.div_ceil(*tokens), 1, 1],
+        block,
+        shared: stages * (tokens + experts) * (128 + gap),
+        numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![rows])] },
+        expected: Expected::RaceFree,
+    }
+}
+
+/// Five tokens, 40 experts, one slot: it selects, which is beyond SentryWard.
+fn finish(threads: &dyn Fn(&str) -> u32) -> Launch {
+    let mut launch = select("f32", threads);
+    let (width, experts) = (20, 40);
+    launch.kernel = "cosmoe_finish".to_owned();
+    launch.block = threads(&launch.kernel);
+    launch.numbers.scalars.retain(|(name, _)| *name != "logit_stride");
+    launch.numbers.scalars.extend([
+        ("token_stride", whole(width)),
+        ("expert_stride", whole(width)),
+        ("score_stride", whole(experts)),
+        ("width", whole(width)),
+        ("pitch", whole(experts)),
+        ("first_token", whole(0)),
+        ("slots", whole(1)),
+        ("token_dtype", whole(0)),
+        ("expert_dtype", whole(0)),
+        ("score", whole(0)),
+        ("scale", Scalar::Float(1.0)),
+        ("offset", Scalar::Float(0.0)),
+        ("reserved", whole(0)),
+    ]);
+    launch
+}
+
+/// 20 rows of 30, two slots.
+fn project(threads: &dyn Fn(&str) -> u32) -> Launch {
+    let kernel = "cosmoe_project".to_owned();
+    let block = threads(&kernel);
+    let (rows, columns) = (20u32, 30);
+    let scalars = vec![
+        ("pitch", whole(32)),
+        ("first_token", whole(0)),
+        ("rows", whole(rows)),
+        ("columns", whole(columns)),
+        ("slots", whole(2)),
+        ("pairwise", whole(1)),
+        ("reserved", whole(0)),
+    ];
+    Launch {
+        kernel,
+        what: "",
+        grid: [2, 1, 1],
+        block,
+        shared: 0,
+        numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![rows])] },
+        expected: Expected::RaceFree,
     }
 }
 
@@ -230,6 +356,7 @@ fn plan(step: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
         what: "",
         grid: [1, 1, 1],
         block,
+        shared: 0,
         numbers: Numbers { scalars, arrays },
         expected,
     }
@@ -253,6 +380,7 @@ fn prepare(dtype: &str, width: u32, score: &str, what: &'static str, block: u32)
         what,
         grid: [2, 1, 1],
         block,
+        shared: 0,
         numbers: Numbers { scalars, arrays: Vec::new() },
         expected: Expected::RaceFree,
     }

@@ -27,25 +27,50 @@ impl Kind {
     }
 }
 
-/// The members of `struct ...Params` in `source`, and its size.
+/// The members of the last `struct ...Params` in `source`, and its size. Members that are structs of `source`
+/// themselves are their members.
 pub(super) fn of_struct(source: &str) -> Result<(Vec<Field>, u32), String> {
-    let (_, after) = source.split_once("Params {").ok_or("no struct with a name in ...Params")?;
-    let (body, _) = after.split_once("};").ok_or("a struct without an end")?;
+    let (before, _) = source.rsplit_once("Params {").ok_or("no struct with a name in ...Params")?;
+    let name = before.rsplit(' ').next().unwrap_or_default();
     let mut fields = Vec::new();
-    let (mut end, mut alignment) = (0u32, 1);
+    let (end, alignment) = members(source, &format!("{name}Params"), 0, &mut fields)?;
+    Ok((fields, end.next_multiple_of(alignment)))
+}
+
+/// Adds the members of a struct that starts at `start`; where they end, and the struct's alignment.
+fn members(
+    source: &str,
+    name: &str,
+    start: u32,
+    fields: &mut Vec<Field>,
+) -> Result<(u32, u32), String> {
+    let head = format!("struct {name} {{");
+    let (_, after) = source.split_once(&head).ok_or_else(|| format!("no struct {name}"))?;
+    let (body, _) = after.split_once("};").ok_or("a struct without an end")?;
+    let (mut end, mut alignment) = (start, 1);
     for line in body.lines() {
         let text = line.split("//").next().unwrap_or("").trim();
         if text.is_empty() {
             continue;
         }
         let declaration = text.strip_suffix(';').ok_or_else(|| format!("not a member: {text}"))?;
+        let inner = declaration.split_once(' ').filter(|(of, _)| {
+            !declaration.contains('*') && source.contains(&format!("struct {of} {{"))
+        });
+        if let Some((of, _)) = inner {
+            // Every struct here begins with a pointer.
+            let (inside, inner_alignment) = members(source, of, end.next_multiple_of(8), fields)?;
+            end = inside.next_multiple_of(inner_alignment);
+            alignment = alignment.max(inner_alignment);
+            continue;
+        }
         let (name, kind) = declared(declaration)?;
         let offset = end.next_multiple_of(kind.bytes());
         end = offset + kind.bytes();
         alignment = alignment.max(kind.bytes());
         fields.push(Field { name, kind, offset });
     }
-    Ok((fields, end.next_multiple_of(alignment)))
+    Ok((end, alignment))
 }
 
 /// `int* x, int n`
@@ -92,6 +117,17 @@ mod tests {
         assert_eq!(of_struct("struct P {};").unwrap_err(), "no struct with a name in ...Params");
         let odd = of_struct("struct XParams { \n half2 h;\n};").unwrap_err();
         assert_eq!(odd, "'half2 h': its type is not known here");
+    }
+
+    #[test]
+    fn structs_inside_are_their_members() {
+        let source = "struct Inner {\n    int* p;\n    uint32_t n;\n    uint32_t m;\n};\n\
+                      struct XParams {\n    const float* a;\n    uint32_t b;\n    Inner inner;\n    \
+                      uint32_t last;\n};";
+        let (fields, size) = of_struct(source).unwrap();
+        let found: Vec<_> = fields.iter().map(|f| (f.name.as_str(), f.offset)).collect();
+        assert_eq!(found, [("a", 0), ("b", 8), ("p", 16), ("n", 24), ("m", 28), ("last", 32)]);
+        assert_eq!(size, 40);
     }
 
     #[test]

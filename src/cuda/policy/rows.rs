@@ -1,39 +1,17 @@
-//! How work is laid out on a device: tuning as data. No choice here changes a bit of a result.
+//! How gather, combine and prepare are laid out on a device.
 
-use super::params::{PREPARE_THREADS, ROW_THREADS};
+use super::{DeviceFacts, MAX_VECTOR_BYTES};
+use crate::cuda::params::{PREPARE_THREADS, ROW_THREADS};
 use crate::element::DType;
 use crate::error::{Error, Result};
-
-/// The facts about a device that tuning depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DeviceFacts {
-    /// Compute capability.
-    pub(super) capability: (u32, u32),
-    pub(super) multiprocessors: u32,
-}
 
 /// Blocks that are to be in flight for each multiprocessor: enough for every architecture from 8.0 on
 /// to hide memory latency with blocks of [`ROW_THREADS`].
 const BLOCKS_PER_MULTIPROCESSOR: u64 = 8;
 
-/// The widest access of a thread.
-const MAX_VECTOR_BYTES: u32 = 16;
-
-/// Bytes of shared memory that a block may have on a device, after opting in (CUDA C++ Programming
-/// Guide, "Technical Specifications per Compute Capability"). What a policy declares must fit the
-/// least of them, or the policy is chosen only where it fits.
-#[cfg(test)]
-pub(super) const fn shared_limit(capability: (u32, u32)) -> u32 {
-    match capability {
-        (8, 0 | 7) => 163 << 10,
-        (9 | 10, _) => 227 << 10,
-        _ => 99 << 10,
-    }
-}
-
 /// How gather and combine share rows among threads.
 ///
-/// `select` inside the library picks one per call; [`Cuda::with_row_policy`](super::Cuda) fixes it,
+/// `select` inside the library picks one per call; [`Cuda::with_row_policy`](crate::cuda::Cuda) fixes it,
 /// for tests and measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowPolicy {
@@ -44,13 +22,13 @@ pub struct RowPolicy {
 
 /// What the choice for a call depends on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowShape {
-    pub(super) rows: u64,
-    pub(super) row_bytes: u64,
+pub(in crate::cuda) struct RowShape {
+    pub(in crate::cuda) rows: u64,
+    pub(in crate::cuda) row_bytes: u64,
     /// The largest power of two that divides every row's address, at least an element.
-    pub(super) alignment: u32,
+    pub(in crate::cuda) alignment: u32,
     /// Accesses that a thread has under way for one row.
-    pub(super) in_flight: u64,
+    pub(in crate::cuda) in_flight: u64,
 }
 
 impl RowPolicy {
@@ -93,23 +71,23 @@ impl RowPolicy {
     }
 
     /// As wide as `alignment` allows, and no narrower than an element.
-    pub(super) fn aligned(self, alignment: u32, element: u32) -> Self {
+    pub(in crate::cuda) fn aligned(self, alignment: u32, element: u32) -> Self {
         Self { vector_bytes: self.vector_bytes.min(alignment).max(element), ..self }
     }
 
-    pub(super) fn lanes_log2(&self) -> u32 {
+    pub(in crate::cuda) fn lanes_log2(&self) -> u32 {
         self.lanes.ilog2()
     }
 
     /// Blocks along x that hold `rows` rows, and along y.
-    pub(super) fn blocks(&self, rows: u64) -> [u64; 2] {
+    pub(in crate::cuda) fn blocks(&self, rows: u64) -> [u64; 2] {
         let rows_per_block = u64::from(ROW_THREADS / self.lanes);
         [rows.div_ceil(rows_per_block), u64::from(self.column_blocks)]
     }
 }
 
 /// The policy of a call.
-pub(super) fn select(device: &DeviceFacts, shape: RowShape) -> RowPolicy {
+pub(in crate::cuda) fn select(device: &DeviceFacts, shape: RowShape) -> RowPolicy {
     let vector_bytes = shape.alignment.min(MAX_VECTOR_BYTES);
     let vectors = shape.row_bytes.div_ceil(u64::from(vector_bytes)).max(1);
     // Neighbouring threads take neighbouring accesses, up to a warp of them; beyond that, each
@@ -127,27 +105,10 @@ pub(super) fn select(device: &DeviceFacts, shape: RowShape) -> RowPolicy {
 }
 
 /// Threads of a block of prepare: one for each chunk of a row that there is, a power of two.
-pub(super) fn prepare_threads(dtype: DType, width: usize) -> u32 {
+pub(in crate::cuda) fn prepare_threads(dtype: DType, width: usize) -> u32 {
     let chunk = if dtype == DType::F32 { 128 } else { 1024 };
     let chunks = width.div_ceil(chunk).min(PREPARE_THREADS as usize) as u32;
     chunks.next_power_of_two().clamp(32, PREPARE_THREADS)
-}
-
-/// The largest power of two up to 16 bytes that divides the address of every row.
-pub(super) fn alignment(matrices: &[Rows]) -> u32 {
-    let bits = matrices.iter().fold(u64::from(MAX_VECTOR_BYTES), |bits, matrix| {
-        // With one row, or none, nothing is a stride away.
-        bits | matrix.address | if matrix.rows > 1 { matrix.stride_bytes } else { 0 }
-    });
-    1 << bits.trailing_zeros()
-}
-
-/// Where the rows of a matrix are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rows {
-    pub(super) address: u64,
-    pub(super) stride_bytes: u64,
-    pub(super) rows: usize,
 }
 
 #[cfg(test)]
@@ -155,25 +116,6 @@ mod tests {
     use super::*;
 
     const A100: DeviceFacts = DeviceFacts { capability: (8, 0), multiprocessors: 108 };
-
-    #[test]
-    fn every_kernel_fits_the_shared_memory_of_every_architecture() {
-        use crate::cuda::registry::MODULES;
-        assert_eq!(shared_limit((8, 0)), 166_912);
-        assert_eq!(shared_limit((9, 0)), 232_448);
-        for capability in [(8, 6), (8, 9), (12, 0)] {
-            assert_eq!(shared_limit(capability), 101_376);
-        }
-        for kernel in MODULES.iter().flat_map(|module| module.kernels) {
-            for build in kernel.builds {
-                // No launch asks for dynamic shared memory.
-                let limit = shared_limit((build.arch / 10, build.arch % 10));
-                assert!(build.shared <= limit, "{}: {build:?}, limit {limit}", kernel.name);
-                // The PTX runs on architectures that are not built.
-                assert!(build.shared <= 99 << 10, "{}: {build:?}", kernel.name);
-            }
-        }
-    }
 
     fn shape(rows: u64, row_bytes: u64, alignment: u32) -> RowShape {
         RowShape { rows, row_bytes, alignment, in_flight: 4 }
@@ -209,16 +151,6 @@ mod tests {
         assert_eq!((usual.lanes, usual.column_blocks), (128, 1));
         let one = select(&A100, shape(1, 1 << 20, 16));
         assert_eq!((one.lanes, one.column_blocks), (256, 64));
-    }
-
-    #[test]
-    fn alignment_is_that_of_every_row() {
-        let rows = |address, stride_bytes, rows| Rows { address, stride_bytes, rows };
-        assert_eq!(alignment(&[rows(256, 64, 2), rows(512, 32, 2)]), 16);
-        assert_eq!(alignment(&[rows(256, 64, 2), rows(516, 32, 2)]), 4);
-        assert_eq!(alignment(&[rows(256, 66, 2)]), 2);
-        assert_eq!(alignment(&[rows(256, 67, 1)]), 16);
-        assert_eq!(alignment(&[rows(257, 67, 3)]), 1);
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Magnitudes and values at the ends of f32.
 
+use cosmoe::{Gate, MatrixRef};
+
 use super::*;
 
 /// The cosine family keeps its bound for every finite row. Rows of each kind meet rows of each kind.
-#[test]
-fn the_cosine_family_keeps_its_bound_at_extreme_magnitudes() {
+pub fn the_cosine_family_keeps_its_bound_at_extreme_magnitudes(
+    runner: &impl Runner,
+    widths: &[usize],
+    tokens: &[usize],
+) {
     let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
     let scores = [
         Score::Cosine,
@@ -18,17 +23,23 @@ fn the_cosine_family_keeps_its_bound_at_extreme_magnitudes() {
     for (token_dtype, expert_dtype) in
         [(DType::F32, DType::F32), (DType::BF16, DType::BF16), (DType::BF16, DType::F32)]
     {
-        for d in [1, 4, 129, 1500] {
+        for &d in widths {
             for score in scores {
-                for t in [16, 53] {
-                    extreme_rows(token_dtype, expert_dtype, t, d, score);
+                for &t in tokens {
+                    extreme_rows(runner, (token_dtype, expert_dtype), t, d, score);
                 }
             }
         }
     }
 }
 
-fn extreme_rows(token_dtype: DType, expert_dtype: DType, t: usize, d: usize, score: Score) {
+fn extreme_rows(
+    runner: &impl Runner,
+    (token_dtype, expert_dtype): (DType, DType),
+    t: usize,
+    d: usize,
+    score: Score,
+) {
     const MAX: f32 = 3.3e38;
     let mut rng = Rng::new(d as u64);
     let scaled = |power: i32| move |rng: &mut Rng| rng.normal() * 2.0_f32.powi(power);
@@ -61,7 +72,7 @@ fn extreme_rows(token_dtype: DType, expert_dtype: DType, t: usize, d: usize, sco
     for scale in [1.0, 16.0] {
         let config =
             RouterConfig::builder(rows.len(), 3).score(score).scale(scale).build().unwrap();
-        let routed = Cpu::new().run_route(&config, &input);
+        let routed = runner.run_route(&config, &input);
         let experts = input.experts.to_rows();
         for t in 0..input.tokens.rows {
             let reference = reference(&config, dtype, &input.tokens.row(t), &experts);
@@ -72,8 +83,7 @@ fn extreme_rows(token_dtype: DType, expert_dtype: DType, t: usize, d: usize, sco
 }
 
 /// f16 and mixed rows cannot be as extreme, but subnormals and the largest f16 are.
-#[test]
-fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows() {
+pub fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows(runner: &impl Runner) {
     let mut rng = Rng::new(5);
     let powers = [0, 8, 13, -10, -14, -20, -24];
     for expert_dtype in [DType::F16, DType::F32] {
@@ -86,7 +96,7 @@ fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows() {
             for score in [Score::Cosine, Score::PerturbedCosine { tau_token: 0.0, tau_expert: 0.0 }]
             {
                 let config = RouterConfig::builder(7, 2).score(score).build().unwrap();
-                let routed = Cpu::new().run_route(&config, &input);
+                let routed = runner.run_route(&config, &input);
                 let dtype = oracle::accumulation_dtype(DType::F16, expert_dtype);
                 for t in 0..7 {
                     let experts = input.experts.to_rows();
@@ -99,8 +109,7 @@ fn the_cosine_family_keeps_its_bound_for_extreme_f16_rows() {
 }
 
 /// Projected rows of any magnitude take the slow path too.
-#[test]
-fn the_cosine_family_keeps_its_bound_behind_a_projection() {
+pub fn the_cosine_family_keeps_its_bound_behind_a_projection(runner: &impl Runner) {
     let powers = [0, 40, 60, 100, -40, -60, -100, -135];
     for t in [7, 16, 40] {
         for score in [Score::Cosine, Score::PerturbedCosine { tau_token: 0.0, tau_expert: 0.0 }] {
@@ -112,8 +121,8 @@ fn the_cosine_family_keeps_its_bound_behind_a_projection() {
             let mut input = RouteInput::new(tokens, experts);
             input.projection = Some((Matrix::normal(DType::F32, (20, 130), 0, &mut rng), None));
             let config = RouterConfig::builder(12, 3).score(score).build().unwrap();
-            let routed = Cpu::new().run_route(&config, &input);
-            let rows = projected_rows(&Cpu::new(), &input);
+            let routed = runner.run_route(&config, &input);
+            let rows = projected_rows(runner, &input);
             let experts = input.experts.to_rows();
             for t in 0..t {
                 let reference = reference(&config, DType::F32, &rows.row(t), &experts);
@@ -124,10 +133,9 @@ fn the_cosine_family_keeps_its_bound_behind_a_projection() {
 }
 
 /// Linear and Laplace overflow as f32 does, and weights stay finite.
-#[test]
-fn linear_and_laplace_may_overflow_but_weights_stay_finite() {
+pub fn linear_and_laplace_may_overflow_but_weights_stay_finite(runner: &impl Runner) {
     for score in [Score::Linear, Score::Laplace] {
-        for gate in common::gates() {
+        for gate in gates() {
             for t in [5, 20] {
                 let mut rng = Rng::new(t as u64);
                 let mut huge = |rows| {
@@ -135,7 +143,7 @@ fn linear_and_laplace_may_overflow_but_weights_stay_finite() {
                 };
                 let input = RouteInput::new(huge(t), huge(9));
                 let config = RouterConfig::builder(9, 4).score(score).gate(gate).build().unwrap();
-                let routed = Cpu::new().run_route(&config, &input);
+                let routed = runner.run_route(&config, &input);
                 let scores = routed.scores.as_ref().unwrap();
                 assert!(scores.iter().any(|z| !z.is_finite()));
                 for t in 0..t {
@@ -154,12 +162,11 @@ fn linear_and_laplace_may_overflow_but_weights_stay_finite() {
 
 /// NaN and infinity in tokens and experts: the scores they enter are NaN or infinite exactly where
 /// the oracle's are, and every other row and expert is as if they were not there.
-#[test]
-fn nan_and_infinite_elements_spoil_only_the_scores_they_enter() {
+pub fn nan_and_infinite_elements_spoil_only_the_scores_they_enter(runner: &impl Runner) {
     let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
     for dtype in [DType::F32, DType::F16, DType::BF16] {
         for d in [1, 5, 128, 1030] {
-            for score in common::scores() {
+            for score in scores() {
                 let mut rng = Rng::new(d as u64 + 17);
                 let mut matrix = |rows: usize| {
                     Matrix::new(dtype, (rows, d), 0, |r, c| match r % 5 {
@@ -169,10 +176,10 @@ fn nan_and_infinite_elements_spoil_only_the_scores_they_enter() {
                 };
                 let t = tokens_for(d);
                 let input = RouteInput::new(matrix(t), matrix(13));
-                for gate in common::gates() {
+                for gate in gates() {
                     let builder = RouterConfig::builder(13, 6).score(score).gate(gate);
                     let config = builder.build().unwrap();
-                    let routed = Cpu::new().run_route(&config, &input);
+                    let routed = runner.run_route(&config, &input);
                     let experts = input.experts.to_rows();
                     for t in 0..t {
                         let mut reference =
@@ -197,8 +204,7 @@ fn tokens_for(d: usize) -> usize {
 }
 
 /// Rows that are all zero: 0 with an exactly zero factor and under every tau, never NaN.
-#[test]
-fn zero_rows_score_zero_in_the_cosine_family() {
+pub fn zero_rows_score_zero_in_the_cosine_family(runner: &impl Runner) {
     let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
     for dtype in [DType::F32, DType::F16, DType::BF16] {
         for score in [Score::Cosine, tau(0.0, 0.0), tau(0.1, 0.0), tau(0.0, 1e-3)] {
@@ -207,7 +213,7 @@ fn zero_rows_score_zero_in_the_cosine_family() {
             };
             let input = RouteInput::new(rows(true), rows(false));
             let config = RouterConfig::builder(2, 2).score(score).build().unwrap();
-            let routed = Cpu::new().run_route(&config, &input);
+            let routed = runner.run_route(&config, &input);
             let scores = routed.scores.unwrap();
             assert_eq!([scores[0], scores[1], scores[3]], [0.0; 3], "{dtype} {score:?}");
             assert_eq!(routed.ids[..2], [0, 1]);
@@ -217,8 +223,7 @@ fn zero_rows_score_zero_in_the_cosine_family() {
 }
 
 /// Equal experts have equal bits, so the lower index comes first, in every tile of experts.
-#[test]
-fn equal_experts_rank_by_index() {
+pub fn equal_experts_rank_by_index(runner: &impl Runner) {
     for dtype in [DType::F32, DType::F16, DType::BF16] {
         for e in [33, 129, 257] {
             let mut rng = Rng::new(e as u64);
@@ -226,7 +231,7 @@ fn equal_experts_rank_by_index() {
             let experts = Matrix::new(dtype, (e, 70), 0, |r, c| pattern[(r % 7) * 70 + c]);
             let tokens = Matrix::normal(dtype, (18, 70), 0, &mut rng);
             let config = RouterConfig::builder(e, e).build().unwrap();
-            let routed = Cpu::new().run_route(&config, &RouteInput::new(tokens, experts));
+            let routed = runner.run_route(&config, &RouteInput::new(tokens, experts));
             for t in 0..18 {
                 let ids = routed.row_ids(t);
                 let runs: Vec<Vec<usize>> =
@@ -239,13 +244,12 @@ fn equal_experts_rank_by_index() {
 }
 
 /// The views borrow: a matrix without rows is valid everywhere.
-#[test]
-fn no_tokens_is_valid() {
+pub fn no_tokens_is_valid(runner: &impl Runner) {
     let mut rng = Rng::new(3);
     let experts = Matrix::normal(DType::F32, (4, 8), 0, &mut rng);
     let tokens = Matrix::new(DType::F32, (0, 8), 0, |_, _| 0.0);
     assert_eq!(MatrixRef::<f32>::new(&[], 0, 8).unwrap().rows(), 0);
     let config = RouterConfig::builder(4, 2).gate(Gate::Identity).build().unwrap();
-    let routed = Cpu::new().run_route(&config, &RouteInput::new(tokens, experts));
+    let routed = runner.run_route(&config, &RouteInput::new(tokens, experts));
     assert!(routed.ids.is_empty() && routed.weights.is_empty());
 }

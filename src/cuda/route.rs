@@ -1,0 +1,418 @@
+//! Routing: tokens are multiplied with experts, then one warp a token makes logits of the products and
+//! selects. Products of a slab of tokens at a time are in the workspace.
+#![allow(unsafe_code)]
+
+use super::driver::{Grid, Stream, launch};
+use super::params::{
+    FINISH, FINISH_THREADS, FinishParams, PROJECT, PROJECT_THREADS, ProjectParams, ScoreParams,
+};
+use super::policy::{self, DeviceFacts, Rows, ScorePolicy, ScoreShape};
+use super::{ExpertTerms, prepare, select};
+use crate::backend::{RouteArgs, RouteOut, RouteShape, Workspace, WorkspaceSize};
+use crate::config::RouterConfig;
+use crate::cpu::Side;
+use crate::element::DType;
+use crate::error::Result;
+use crate::view::{CudaSpace, FloatMatrixRef, VectorRef, each};
+
+const FLOAT: usize = size_of::<f32>();
+
+/// Bytes that the products of a slab may take, unless another number is asked for; one token's have room
+/// whatever E.
+pub(super) const SLAB_BYTES: usize = 32 << 20;
+
+/// Floats between rows of products: pairs are stored together, and projected rows are read 16 bytes at a
+/// time.
+const PITCH: usize = 4;
+
+/// Where scratch is aligned to.
+const ALIGN: usize = 16;
+
+/// How a route is cut into slabs of tokens, and what memory that takes. All sizes are in floats.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    tokens: usize,
+    /// Products of experts, and of a projection.
+    score: ScoreShape,
+    project: Option<ScoreShape>,
+    /// The longer row of products.
+    pitch: usize,
+    sums: usize,
+    squares: usize,
+    projected: usize,
+    lists: usize,
+}
+
+impl Layout {
+    /// The shape has passed its check. The dtype of a projection is not part of it.
+    pub(super) fn new(config: &RouterConfig, shape: RouteShape, slab_bytes: usize) -> Self {
+        let RouteShape { tokens, hidden, projected, token_dtype, expert_dtype } = shape;
+        let experts = config.num_experts();
+        let score = match projected {
+            None => {
+                ScoreShape { dtypes: (token_dtype, expert_dtype), tokens, experts, width: hidden }
+            }
+            Some(width) => ScoreShape { dtypes: (DType::F32, DType::F32), tokens, experts, width },
+        };
+        let project = projected.map(|rows| ScoreShape {
+            dtypes: (token_dtype, token_dtype),
+            tokens,
+            experts: rows,
+            width: hidden,
+        });
+        let pitch = experts.max(projected.unwrap_or(0)).next_multiple_of(PITCH);
+        let slots = score.slots().max(project.map_or(1, |project| project.slots()));
+        // Never less for more tokens, whatever their policies.
+        let most = (slab_bytes / FLOAT).max(pitch);
+        let rows = tokens.min(most / pitch);
+        let sums = (tokens.saturating_mul(slots)).saturating_mul(pitch).min(most);
+        Self {
+            tokens,
+            score,
+            project,
+            pitch,
+            sums: sums.next_multiple_of(PITCH),
+            squares: (sums / pitch).next_multiple_of(PITCH),
+            projected: project.map_or(0, |p| rows * p.experts.next_multiple_of(PITCH)),
+            lists: select::Layout::new(config, tokens).list_bytes / FLOAT,
+        }
+    }
+
+    pub(super) fn workspace(&self) -> WorkspaceSize {
+        let floats = self.sums + self.squares + self.projected + self.lists;
+        // Scratch may start anywhere.
+        let scratch = if self.tokens == 0 { 0 } else { floats * FLOAT + ALIGN - 1 };
+        WorkspaceSize { scratch, state: 0 }
+    }
+
+    /// Tokens of a slab whose products have so many slots; 0 if not even one has room.
+    fn rows(&self, slots: usize) -> usize {
+        self.tokens.min(self.sums / (slots * self.pitch))
+    }
+}
+
+/// Where the parts of the workspace are.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    sums: u64,
+    squares: u64,
+    projected: u64,
+    lists: u64,
+}
+
+impl Places {
+    fn new(layout: &Layout, workspace: &mut Workspace<'_, CudaSpace>) -> Self {
+        let sums = workspace.scratch.as_mut_ptr().addr().next_multiple_of(ALIGN) as u64;
+        let after = |start: u64, floats: usize| start + (floats * FLOAT) as u64;
+        let squares = after(sums, layout.sums);
+        let projected = after(squares, layout.squares);
+        Self { sums, squares, projected, lists: after(projected, layout.projected) }
+    }
+}
+
+/// A matrix on the device.
+#[derive(Debug, Clone, Copy)]
+struct Matrix {
+    address: u64,
+    stride: usize,
+    rows: usize,
+    dtype: DType,
+}
+
+impl Matrix {
+    fn of(view: FloatMatrixRef<'_, CudaSpace>) -> Self {
+        let (stride, rows, dtype) = (view.row_stride(), view.rows(), view.dtype());
+        Self { address: each!(view, view => view.as_ptr().addr()) as u64, stride, rows, dtype }
+    }
+
+    /// Rows from `first` on.
+    fn slab(self, first: usize, rows: usize) -> Self {
+        let bytes = first * self.stride * self.dtype.size();
+        Self { address: self.address + bytes as u64, rows, ..self }
+    }
+
+    /// Bytes that divide the start of every row, 16 at most.
+    fn alignment(&self) -> u32 {
+        let stride_bytes = (self.stride * self.dtype.size()) as u64;
+        policy::alignment(&[Rows { address: self.address, stride_bytes, rows: self.rows }])
+    }
+
+    fn number(&self) -> u32 {
+        match self.dtype {
+            DType::F16 => 1,
+            DType::BF16 => 2,
+            // The only others are f32.
+            _ => 0,
+        }
+    }
+}
+
+/// A product, laid out.
+#[derive(Debug, Clone, Copy)]
+struct Product {
+    shape: ScoreShape,
+    policy: ScorePolicy,
+    slots: usize,
+}
+
+impl Product {
+    /// `shape` is that of the whole call; `fixed` a policy that was asked for.
+    fn new(
+        layout: &Layout,
+        device: &DeviceFacts,
+        shape: ScoreShape,
+        fixed: Option<ScorePolicy>,
+    ) -> Self {
+        let policy = fixed.unwrap_or_else(|| policy::select_score(device, &shape));
+        let slots = if policy.split() { shape.slots() } else { 1 };
+        // Where one token's slots have no room, a block has all of D.
+        let slots = if layout.rows(slots) == 0 { 1 } else { slots };
+        Self { shape, policy, slots }
+    }
+
+    fn split(&self) -> bool {
+        self.slots > 1
+    }
+}
+
+/// One call's unchanging parts.
+struct Job<'a> {
+    stream: &'a Stream,
+    num_tokens: u64,
+    places: Places,
+}
+
+impl Job<'_> {
+    /// Multiplies a slab's tokens with `right`.
+    ///
+    /// # Safety
+    /// The matrices have the rows that they say and `product`'s width, on the stream's device, and the
+    /// places are as large as the layout says.
+    unsafe fn multiply(
+        &self,
+        product: &Product,
+        first: usize,
+        tokens: Matrix,
+        right: Matrix,
+        squares: u64,
+    ) -> Result<()> {
+        let (token_align, right_align) = (tokens.alignment(), right.alignment());
+        // Tokens that are widened are read four at a time.
+        let wanted = if tokens.dtype == right.dtype { 16 } else { 8 };
+        let wide = token_align >= wanted && right_align >= 16;
+        let scorer = product.policy.scorer((tokens.dtype, right.dtype), wide)?;
+        let tile = scorer.tile;
+        let across = right.rows.div_ceil(tile.experts as usize);
+        let blocks = tokens.rows.div_ceil(tile.tokens as usize) * across * product.slots;
+        let params = ScoreParams {
+            tokens: tokens.address,
+            experts: right.address,
+            num_tokens: self.num_tokens,
+            sums: self.places.sums,
+            squares,
+            token_stride: tokens.stride as u64,
+            expert_stride: right.stride as u64,
+            width: product.shape.width as u64,
+            pitch: right.rows.next_multiple_of(PITCH) as u64,
+            // The checks keep all of these below 2^31.
+            first_token: first as u32,
+            rows: tokens.rows as u32,
+            experts_count: right.rows as u32,
+            units: product.shape.units() as u32,
+            split: product.split().into(),
+            token_bytes: token_align.min(8),
+            expert_bytes: right_align.min(8),
+            reserved: 0,
+        };
+        let grid = Grid { blocks: [blocks as u64, 1], threads: tile.threads };
+        // SAFETY: as the caller vouches.
+        unsafe { launch(self.stream, &scorer.entry, grid, &params) }
+    }
+
+    /// Adds the slots of a slab's projected tokens, and the bias.
+    ///
+    /// # Safety
+    /// As for [`multiply`](Self::multiply), after it; `bias` has a number for each column.
+    unsafe fn project(
+        &self,
+        product: &Product,
+        first: usize,
+        rows: usize,
+        bias: Option<VectorRef<'_, f32, CudaSpace>>,
+        pairwise: bool,
+    ) -> Result<()> {
+        let columns = product.shape.experts;
+        let params = ProjectParams {
+            sums: self.places.sums,
+            bias: bias.map_or(0, |bias| bias.as_ptr().addr()) as u64,
+            num_tokens: self.num_tokens,
+            projected: self.places.projected,
+            pitch: columns.next_multiple_of(PITCH) as u64,
+            first_token: first as u32,
+            rows: rows as u32,
+            columns: columns as u32,
+            slots: product.slots as u32,
+            pairwise: pairwise.into(),
+            reserved: 0,
+        };
+        let blocks = (rows * columns).div_ceil(PROJECT_THREADS as usize) as u64;
+        let most = u64::from(self.stream.context().facts().multiprocessors) * 16;
+        let grid = Grid { blocks: [blocks.min(most), 1], threads: PROJECT_THREADS };
+        // SAFETY: as the caller vouches.
+        unsafe { launch(self.stream, &PROJECT, grid, &params) }
+    }
+}
+
+/// The arguments have passed [`check::route`](crate::backend::check::route), and the workspace its
+/// check.
+#[allow(clippy::too_many_arguments)] // the operation's own, and what the backend has found for them
+pub(super) fn route(
+    stream: &Stream,
+    layout: &Layout,
+    fixed: Option<ScorePolicy>,
+    config: &RouterConfig,
+    terms: &ExpertTerms,
+    args: &RouteArgs<'_, CudaSpace>,
+    mut out: RouteOut<'_, CudaSpace>,
+    mut workspace: Workspace<'_, CudaSpace>,
+) -> Result<()> {
+    if layout.tokens == 0 {
+        return Ok(());
+    }
+    let places = Places::new(layout, &mut workspace);
+    let num_tokens = args.num_tokens.map_or(0, |count| count.as_ptr().addr()) as u64;
+    let job = Job { stream, num_tokens, places };
+    let device = stream.context().facts();
+    let (tokens, experts) = (Matrix::of(args.tokens), Matrix::of(args.experts));
+    let product = Product::new(layout, device, layout.score, fixed);
+    let projection = args.projection.zip(layout.project).map(|(projection, shape)| {
+        let weight = Matrix::of(projection.weight);
+        let shape = ScoreShape { dtypes: (tokens.dtype, weight.dtype), ..shape };
+        (projection, weight, Product::new(layout, device, shape, None))
+    });
+    let slots = projection.as_ref().map_or(product.slots, |(.., p)| p.slots.max(product.slots));
+    let slab = layout.rows(slots).max(1);
+    let bias = args.bias.map_or(0, |bias| bias.as_ptr().addr()) as u64;
+    let whole = select::selection(config, bias, &mut out.ids, &mut out.weights, places.lists);
+    let scores = out.scores.as_mut().map(|s| (s.as_mut_ptr().addr() as u64, s.row_stride()));
+    let squares = if config.score() == crate::config::Score::Linear { 0 } else { places.squares };
+    let (score, offset) = prepare::score(config.score(), Side::Token);
+    let (terms, scales) = terms.addresses();
+    for first in (0..layout.tokens).step_by(slab) {
+        let rows = slab.min(layout.tokens - first);
+        let mut left = tokens.slab(first, rows);
+        if let Some((projection, weight, product)) = &projection {
+            let pairwise = left.dtype == DType::F32 || weight.dtype == DType::F32;
+            // SAFETY: the views vouch for their shapes, which the checks have compared; outputs do
+            // not overlap inputs; the workspace is as large as the layout says.
+            unsafe {
+                job.multiply(product, first, left, *weight, 0)?;
+                job.project(product, first, rows, projection.bias, pairwise)?;
+            }
+            let stride = product.shape.experts.next_multiple_of(PITCH);
+            left = Matrix { address: places.projected, stride, rows, dtype: DType::F32 };
+        }
+        // SAFETY: as above; projected tokens have been written before, in stream order.
+        unsafe { job.multiply(&product, first, left, experts, squares)? };
+        let mut selection = whole;
+        let row = |stride: u64, element: usize| first as u64 * stride * element as u64;
+        selection.ids += row(selection.id_stride, size_of::<i32>());
+        selection.weights += row(selection.weight_stride, FLOAT);
+        selection.tokens = rows as u32;
+        let params = FinishParams {
+            tokens: left.address,
+            experts: experts.address,
+            terms,
+            scales,
+            num_tokens,
+            sums: places.sums,
+            squares: places.squares,
+            scores: scores.map_or(0, |(address, stride)| address + row(stride as u64, FLOAT)),
+            token_stride: left.stride as u64,
+            expert_stride: experts.stride as u64,
+            score_stride: scores.map_or(0, |(_, stride)| stride) as u64,
+            width: product.shape.width as u64,
+            pitch: experts.rows.next_multiple_of(PITCH) as u64,
+            selection,
+            first_token: first as u32,
+            slots: product.slots as u32,
+            token_dtype: left.number(),
+            expert_dtype: experts.number(),
+            score,
+            scale: config.scale(),
+            offset,
+            reserved: 0,
+        };
+        let blocks = select::Layout::new(config, rows).blocks as u64;
+        let grid = Grid { blocks: [blocks, 1], threads: FINISH_THREADS };
+        // SAFETY: as above; the products have been written before, in stream order, and there is a
+        // list for each warp where K asks for one.
+        unsafe { launch(stream, &FINISH, grid, &params)? };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(tokens: usize, (d, e, k): (usize, usize, usize), projected: Option<usize>) -> Layout {
+        let config = RouterConfig::builder(e, k).build().unwrap();
+        let (token_dtype, expert_dtype) = match projected {
+            Some(_) => (DType::BF16, DType::F32),
+            None => (DType::BF16, DType::BF16),
+        };
+        let shape = RouteShape { tokens, hidden: d, projected, token_dtype, expert_dtype };
+        Layout::new(&config, shape, SLAB_BYTES)
+    }
+
+    /// Never less for more tokens, and at most what the slab, the lists of a large K and one token ask for.
+    #[test]
+    fn scratch_is_bounded_and_never_less_for_more_tokens() {
+        for shape in [
+            (1, 1, 1),
+            (4096, 64, 2),
+            (7168, 256, 8),
+            (16_384, 512, 32),
+            (1024, 4096, 100),
+            (64, 1_000_000, 8),
+            (1 << 20, 100_000, 2),
+            (8, 1 << 28, 1),
+        ] {
+            for projected in [None, Some(1), Some(256), Some(5000)] {
+                let mut last = 0;
+                for tokens in [0, 1, 2, 15, 16, 17, 64, 65, 1000, 4096, 65_536, 1 << 20, 1 << 24] {
+                    let layout = layout(tokens, shape, projected);
+                    let scratch = layout.workspace().scratch;
+                    let case = format!("{tokens} tokens, {shape:?}, {projected:?}");
+                    assert!(scratch >= last, "{case}: {scratch} after {last}");
+                    let one = layout.pitch * FLOAT;
+                    let lists = layout.lists * FLOAT;
+                    assert!(scratch <= 3 * SLAB_BYTES.max(one) + lists + 64, "{case}: {scratch}");
+                    last = scratch;
+                }
+            }
+        }
+    }
+
+    /// Products, sums of squares and projected rows of a slab fit what is kept for them.
+    #[test]
+    fn slabs_fit_their_places() {
+        for shape in [(1, 1, 1), (7168, 256, 8), (65_536, 100, 3), (3000, 3_000_000, 2)] {
+            for projected in [None, Some(1), Some(700)] {
+                for tokens in [1, 16, 100, 40_000] {
+                    let layout = layout(tokens, shape, projected);
+                    for slots in [1, layout.score.slots(), layout.project.map_or(1, |p| p.slots())]
+                    {
+                        let rows = layout.rows(slots);
+                        assert!(rows * slots * layout.pitch <= layout.sums);
+                        assert!(rows * slots <= layout.squares, "{layout:?}, {slots} slots");
+                        let columns = projected.unwrap_or(0).next_multiple_of(PITCH);
+                        assert!(rows * columns <= layout.projected);
+                    }
+                    assert!(layout.rows(1) > 0);
+                }
+            }
+        }
+    }
+}
