@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Engines have streams and memory of their own: [`Cuda::from_raw`] takes any stream, the views'
-//! `from_raw_parts` any memory, [`interop`] cudarc's.
+//! `from_raw_parts` any memory, [`interop`] cudarc's. Programs whose data is on the host have [`Staged`].
 
 mod backend;
 mod buffer;
@@ -37,6 +37,7 @@ mod prepare;
 mod registry;
 mod route;
 mod select;
+mod staged;
 
 pub use backend::Cuda;
 pub use buffer::Buffer;
@@ -44,6 +45,7 @@ pub use devices::{Device, devices, driver_version};
 pub use policy::{RowPolicy, ScorePolicy};
 pub use prepare::ExpertTerms;
 pub use registry::{Build, Kernel};
+pub use staged::{Staged, StagedTerms};
 
 use crate::error::{Error, Result};
 

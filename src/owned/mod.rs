@@ -1,4 +1,4 @@
-//! A convenience layer over [`Cpu`](crate::Cpu) that owns what the operations read and write.
+//! A convenience layer over backends of host memory that owns what the operations read and write.
 
 mod plan;
 mod router;

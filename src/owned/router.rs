@@ -9,9 +9,10 @@ use crate::backend::{
 use crate::config::{PlanConfig, RouterConfig};
 use crate::cpu::Cpu;
 use crate::error::Result;
-use crate::view::{FloatMatrixRef, MatrixMut, MatrixRef, VectorRef};
+use crate::view::{FloatMatrixRef, Host, MatrixMut, MatrixRef, VectorRef};
 
-/// Experts, their prepared norms and a workspace: routes with one call, on the CPU.
+/// Experts, their prepared norms and a workspace: routes with one call, on the CPU or, with
+/// [`on`](Router::on), on another backend over host memory.
 ///
 /// Experts, bias and projection are borrowed; new weights need a new router.
 ///
@@ -26,13 +27,13 @@ use crate::view::{FloatMatrixRef, MatrixMut, MatrixRef, VectorRef};
 /// # Ok::<(), cosmoe::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Router<'a> {
-    cpu: Cpu,
+pub struct Router<'a, B: Backend<Space = Host> = Cpu> {
+    backend: B,
     config: RouterConfig,
     experts: FloatMatrixRef<'a>,
     bias: Option<VectorRef<'a, f32>>,
     projection: Option<Projection<'a>>,
-    prepared: Prepared<Cpu>,
+    prepared: Prepared<B>,
     workspace: HostWorkspace,
 }
 
@@ -42,10 +43,30 @@ impl<'a> Router<'a> {
     /// # Errors
     /// Those of [`Backend::prepare`].
     pub fn new(config: RouterConfig, experts: impl Into<FloatMatrixRef<'a>>) -> Result<Self> {
-        let (cpu, experts) = (Cpu::new(), experts.into());
-        let prepared = cpu.prepare(&config, PrepareArgs { experts })?;
+        Self::on(Cpu::new(), config, experts)
+    }
+
+    /// Routes on this backend value instead of [`Cpu::new`].
+    #[must_use]
+    pub fn with_cpu(self, cpu: Cpu) -> Self {
+        Self { backend: cpu, ..self }
+    }
+}
+
+impl<'a, B: Backend<Space = Host>> Router<'a, B> {
+    /// [`new`](Router::new) on a backend of the caller's.
+    ///
+    /// # Errors
+    /// Those of [`Backend::prepare`].
+    pub fn on(
+        backend: B,
+        config: RouterConfig,
+        experts: impl Into<FloatMatrixRef<'a>>,
+    ) -> Result<Self> {
+        let experts = experts.into();
+        let prepared = backend.prepare(&config, PrepareArgs { experts })?;
         let workspace = HostWorkspace::new();
-        Ok(Self { cpu, config, experts, bias: None, projection: None, prepared, workspace })
+        Ok(Self { backend, config, experts, bias: None, projection: None, prepared, workspace })
     }
 
     /// Adds an `[E]` bias, which acts where the configuration says.
@@ -63,12 +84,6 @@ impl<'a> Router<'a> {
     ) -> Self {
         let projection = Projection { weight: weight.into(), bias: bias.map(VectorRef::new) };
         Self { projection: Some(projection), ..self }
-    }
-
-    /// Routes on this backend value instead of [`Cpu::new`].
-    #[must_use]
-    pub fn with_cpu(self, cpu: Cpu) -> Self {
-        Self { cpu, ..self }
     }
 
     /// The configuration.
@@ -111,7 +126,7 @@ impl<'a> Router<'a> {
             token_dtype: tokens.dtype(),
             expert_dtype: self.experts.dtype(),
         };
-        let size = self.cpu.route_workspace(&self.config, shape)?;
+        let size = self.backend.route_workspace(&self.config, shape)?;
         let mut routing = Routing::zeros(tokens.rows(), self.config.top_k());
         let experts = self.config.num_experts();
         let scores = match scores {
@@ -130,7 +145,7 @@ impl<'a> Router<'a> {
             num_tokens: None,
         };
         let out = RouteOut { ids, weights, scores };
-        self.cpu.route(&self.config, &self.prepared, args, out, self.workspace.lend(size))?;
+        self.backend.route(&self.config, &self.prepared, args, out, self.workspace.lend(size))?;
         Ok(routing)
     }
 
@@ -141,12 +156,12 @@ impl<'a> Router<'a> {
     pub fn select<'t>(&mut self, logits: impl Into<FloatMatrixRef<'t>>) -> Result<Routing> {
         let logits = logits.into();
         let shape = SelectShape { tokens: logits.rows(), dtype: logits.dtype() };
-        let size = self.cpu.select_workspace(&self.config, shape)?;
+        let size = self.backend.select_workspace(&self.config, shape)?;
         let mut routing = Routing::zeros(logits.rows(), self.config.top_k());
         let (ids, weights) = routing.views_mut()?;
         let args = SelectArgs { logits, bias: self.bias, num_tokens: None };
         let out = SelectOut { ids, weights };
-        self.cpu.select(&self.config, args, out, self.workspace.lend(size))?;
+        self.backend.select(&self.config, args, out, self.workspace.lend(size))?;
         Ok(routing)
     }
 }

@@ -17,7 +17,8 @@ fn check(dir: &Path, table: &str, code: i32) {
         let args = case[0].strip_prefix("cosmoe").unwrap();
         let expected = case[1].strip_prefix("    ").unwrap();
         let expected = expected.replace("USIZE_MAX", &usize::MAX.to_string());
-        let expected = expected.replace("NO_CUDA", no_cuda());
+        let ordinal = args.rsplit("cuda:").next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let expected = expected.replace("NO_CUDA", &no_cuda(ordinal));
         let run = cosmoe(dir, args);
         assert_eq!(run.stderr, format!("error: {expected}\n"), "cosmoe{args}");
         assert_eq!(run.code, Some(code), "cosmoe{args}");

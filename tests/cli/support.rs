@@ -37,13 +37,30 @@ pub(crate) fn cosmoe(dir: &Path, args: &str) -> Run {
     finished(command(dir, &args.split_whitespace().collect::<Vec<_>>()))
 }
 
-/// Why the program routes and plans on the CPU.
-pub(crate) fn no_cuda() -> &'static str {
+/// Why there is no CUDA device of this number.
+pub(crate) fn no_cuda(_ordinal: usize) -> String {
     #[cfg(feature = "cuda")]
     if cosmoe::cuda::kernels().next().is_some() {
-        return "routing and planning on CUDA are not there yet";
+        return match cosmoe::cuda::devices() {
+            Ok(devices) => {
+                let count = devices.len();
+                format!("expected a device below {count}, found {_ordinal}")
+            }
+            Err(error) => error.to_string(),
+        };
     }
-    "this build holds no CUDA kernels"
+    "this build holds no CUDA kernels".to_owned()
+}
+
+/// What the program says of the device that it takes by itself.
+pub(crate) fn device_note() -> String {
+    #[cfg(feature = "cuda")]
+    if cosmoe::cuda::kernels().next().is_some()
+        && let Ok(devices) = cosmoe::cuda::devices()
+    {
+        return format!("device: cuda:0 ({})\n", devices[0].name);
+    }
+    format!("device: cpu ({})\n", no_cuda(0))
 }
 
 /// Runs a command that must succeed with `--json` on the CPU, and parses what it says.

@@ -180,7 +180,7 @@ fn buffers_check_their_ranges() {
     assert_eq!(buffer.read().unwrap(), [5, 4, 3, 2, 1]);
     let empty = Buffer::<f32>::new(&cuda, &[]).unwrap();
     assert!(empty.is_empty() && empty.vector(0..0).unwrap().is_empty());
-    assert_eq!(empty.read().unwrap(), []);
+    assert!(empty.read().unwrap().is_empty());
 }
 
 /// No tokens, no rows, no columns: no launch, and no memory that could be of another device.

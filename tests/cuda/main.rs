@@ -19,6 +19,7 @@ mod route;
 mod rows;
 mod run;
 mod select;
+mod staged;
 mod streams;
 
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 10] = [
+const TESTS: [&[Test]; 11] = [
     errors::TESTS,
     graphs::TESTS,
     interop::TESTS,
@@ -47,6 +48,7 @@ const TESTS: [&[Test]; 10] = [
     route::TESTS,
     rows::TESTS,
     select::TESTS,
+    staged::TESTS,
     streams::TESTS,
 ];
 

@@ -1,11 +1,21 @@
-//! What the program says of the machine that it runs on: devices, none, no driver, one that is too old.
-//! Each is a process of its own, as a driver is loaded once.
+//! The program on the device, and what it says of the machine that it runs on: devices, none, no driver, one
+//! that is too old. Each is a process of its own, as a driver is loaded once.
 
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use cosmoe::cuda::{compiler_version, devices};
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+use tempfile::tempdir;
+
+use crate::common::Rng;
 
 crate::tests!("program":
+    select_and_plan_are_the_cpus,
+    an_f32_route_is_the_cpus,
+    a_route_of_the_sample,
+    the_program_takes_the_device_that_answers,
     info_lists_devices,
     no_driver_is_one_line,
     no_device_is_one_line,
@@ -13,6 +23,123 @@ crate::tests!("program":
     an_emulated_device_says_so,
     a_broken_driver_is_one_line,
 );
+
+/// Runs the program in a directory.
+fn cosmoe(dir: &Path, args: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cosmoe"));
+    command.current_dir(dir).args(args.split_whitespace()).output().unwrap()
+}
+
+fn save(dir: &Path, name: &str, tensors: &[(&str, Dtype, &[usize], &[u8])]) {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (*name, TensorView::new(*dtype, shape.to_vec(), bytes).unwrap())
+    });
+    std::fs::write(dir.join(name), serialize(views, None).unwrap()).unwrap();
+}
+
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
+
+fn load(path: &Path) -> Tensors {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.iter();
+    tensors.map(|(name, t)| (name.to_owned(), (t.shape().to_vec(), t.data().to_vec()))).collect()
+}
+
+/// What a command writes on a device.
+fn written(dir: &Path, args: &str, device: &str) -> Tensors {
+    let output = cosmoe(dir, &format!("{args} --device {device} --out out-{device}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{args} --device {device}: {errors}");
+    load(&dir.join(format!("out-{device}")))
+}
+
+#[track_caller]
+fn assert_same_files(dir: &Path, args: &str) {
+    let (found, expected) = (written(dir, args, "cuda"), written(dir, args, "cpu"));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, tensor) in &expected {
+        assert!(found[name] == *tensor, "{args}: {name} differs");
+    }
+}
+
+fn floats(rng: &mut Rng, count: usize) -> Vec<u8> {
+    (0..count).flat_map(|_| rng.normal().to_le_bytes()).collect()
+}
+
+/// To the last bit of every file.
+fn select_and_plan_are_the_cpus() {
+    let (dir, mut rng) = (tempdir().unwrap(), Rng::new(98));
+    let (t, e, k) = (700, 24, 3);
+    let logits = floats(&mut rng, t * e);
+    let bias = floats(&mut rng, e);
+    let tensors: [(&str, _, &[usize], &[u8]); 2] =
+        [("logits", Dtype::F32, &[t, e], &logits), ("bias", Dtype::F32, &[e], &bias)];
+    save(dir.path(), "logits", &tensors);
+    let ids: Vec<u8> =
+        (0..t * k).flat_map(|_| (rng.below(e + 2) as i32 - 1).to_le_bytes()).collect();
+    let weights = floats(&mut rng, t * k);
+    let tensors: [(&str, _, &[usize], &[u8]); 2] = [
+        ("expert_ids", Dtype::I32, &[t, k], &ids),
+        ("expert_weights", Dtype::F32, &[t, k], &weights),
+    ];
+    save(dir.path(), "ids", &tensors);
+    for options in [
+        "--top-k 3",
+        "--top-k 2 --gate sigmoid-renorm --bias-placement selection-only --groups 4 --top-groups 2",
+        "--top-k 24 --gate softmax-all --num-tokens 555 --align 16 --capacity 40",
+    ] {
+        assert_same_files(dir.path(), &format!("select --logits logits {options}"));
+    }
+    for options in ["", "--align 8 --capacity-factor 0.9 --drop weight --expert-window 3:20"] {
+        assert_same_files(dir.path(), &format!("plan --ids ids --experts {e} {options}"));
+    }
+}
+
+/// Products of f32 have one order everywhere.
+fn an_f32_route_is_the_cpus() {
+    let (dir, mut rng) = (tempdir().unwrap(), Rng::new(99));
+    let (t, d, e) = (90, 300, 20);
+    let (tokens, experts) = (floats(&mut rng, t * d), floats(&mut rng, e * d));
+    save(dir.path(), "t", &[("tokens", Dtype::F32, &[t, d], &tokens)]);
+    save(dir.path(), "r", &[("experts", Dtype::F32, &[e, d], &experts)]);
+    for options in ["--top-k 2", "--top-k 4 --score laplace --gate identity --num-tokens 50"] {
+        let args = format!("route --tokens t --router r --scores {options}");
+        assert_same_files(dir.path(), &args);
+    }
+}
+
+/// Tensor cores round in their own way: the CPU's ids but for near ties, and the plan of the ids that it
+/// wrote.
+fn a_route_of_the_sample() {
+    let dir = tempdir().unwrap();
+    let args = "route --top-k 2 --align 4 --capacity-factor 1.2 --drop weight";
+    let (found, expected) = (written(dir.path(), args, "cuda"), written(dir.path(), args, "cpu"));
+    let ids = |tensors: &Tensors| tensors["expert_ids"].1.clone();
+    let (ids, expected_ids) = (ids(&found), ids(&expected));
+    let differ = ids.chunks(4).zip(expected_ids.chunks(4)).filter(|(a, b)| a != b).count();
+    assert!(differ <= ids.len() / 4 / 100, "{differ} ids differ");
+    let args = "plan --ids out-cuda --experts 16 --align 4 --capacity-factor 1.2 --drop weight";
+    let planned = written(dir.path(), args, "cpu");
+    for (name, tensor) in &planned {
+        assert!(found[name] == *tensor, "{name} is not the plan's");
+    }
+}
+
+fn the_program_takes_the_device_that_answers() {
+    let dir = tempdir().unwrap();
+    let output = cosmoe(dir.path(), "route --top-k 1");
+    let name = &devices().unwrap()[0].name;
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("device: cuda:0 ({name})\n"));
+    let count = devices().unwrap().len();
+    let output = cosmoe(dir.path(), &format!("route --top-k 1 --device cuda:{count}"));
+    let message = format!(
+        "error: --device: expected auto, cpu or a CUDA device that answers, found cuda:{count}: \
+         expected a device below {count}, found {count}\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+}
 
 /// Standard output of `cosmoe info` in this environment.
 fn info(environment: &[(&str, &str)]) -> String {

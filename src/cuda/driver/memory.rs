@@ -99,6 +99,11 @@ impl DeviceMemory {
         self.address
     }
 
+    /// How many bytes there are.
+    pub(in crate::cuda) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Waits for the device, then copies from the host.
     pub(in crate::cuda) fn write(&mut self, from: &[u8]) -> Result<()> {
         self.context.synchronize()?;

@@ -1,13 +1,11 @@
 //! The dispatch plan of all assignments.
 
-use std::time::Instant;
-
 use cosmoe::{
-    Backend, Cpu, HostWorkspace, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, VectorMut,
-    stats,
+    HostWorkspace, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, VectorMut, stats,
 };
 
 use super::zeros;
+use crate::device::Timed;
 use crate::error::Failure;
 use crate::output::OutFile;
 use crate::router::Labels;
@@ -29,7 +27,8 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(super) fn plan(
+    pub(super) fn plan<B: Timed>(
+        backend: &B,
         config: &PlanConfig,
         ids: MatrixRef<'_, i32>,
         weights: Option<MatrixRef<'_, f32>>,
@@ -49,9 +48,8 @@ impl Dispatch {
         };
         let mut stats = [0; stats::LEN];
 
-        let cpu = Cpu::new();
         let mut workspace = HostWorkspace::new();
-        let size = cpu.plan_workspace(config, PlanShape { tokens, top_k }).map_err(fail)?;
+        let size = backend.plan_workspace(config, PlanShape { tokens, top_k }).map_err(fail)?;
         let out = PlanOut {
             expert_demand: VectorMut::new(&mut demand),
             expert_counts: VectorMut::new(&mut counts),
@@ -61,9 +59,9 @@ impl Dispatch {
             expert_of_block: expert_of_block.as_deref_mut().map(VectorMut::new),
             stats: VectorMut::new(&mut stats),
         };
-        let start = Instant::now();
-        cpu.plan(config, PlanArgs { ids, weights }, out, workspace.lend(size)).map_err(fail)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let (args, lent) = (PlanArgs { ids, weights }, workspace.lend(size));
+        let (result, time) = backend.timed(|| backend.plan(config, args, out, lent));
+        result.map_err(fail)?;
 
         let rows = offsets.last().map_or(0, |&rows| size_of_count(rows));
         assignment_of_row.truncate(rows);
@@ -81,7 +79,7 @@ impl Dispatch {
             invalid: size_of_count(stats[stats::INVALID]),
             assignments: tokens * top_k,
             capacity: config.resolve_capacity(tokens, top_k),
-            seconds,
+            seconds: time.as_secs_f64(),
         })
     }
 

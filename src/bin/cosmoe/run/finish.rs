@@ -4,7 +4,7 @@ use cosmoe::{MatrixRef, PlanConfig};
 
 use super::{Dispatch, Outcome};
 use crate::args::OutputOptions;
-use crate::device::Device;
+use crate::device::{Device, Timed};
 use crate::error::Failure;
 use crate::output::OutFile;
 use crate::report::{self, Facts};
@@ -19,12 +19,13 @@ pub(super) struct Assignments<'a> {
 }
 
 /// Plans, writes the output file without putting it in its place, and says what happened.
-pub(super) fn finish<'a>(
+pub(super) fn finish<'a, B: Timed>(
+    backend: &B,
     assignments: &Assignments<'_>,
     plan: &PlanConfig,
     mut facts: Facts<'a>,
     out: Option<OutFile>,
-    (options, device): (&'a OutputOptions, Device),
+    (options, device): (&'a OutputOptions, &Device),
     labels: &Labels,
 ) -> Result<Outcome, Failure> {
     let fail = |error| Failure::library(error, labels);
@@ -34,7 +35,7 @@ pub(super) fn finish<'a>(
         Some(weights) => Some(MatrixRef::new(weights, tokens, top_k).map_err(fail)?),
         None => None,
     };
-    let dispatch = Dispatch::plan(plan, id_view, weight_view, labels)?;
+    let dispatch = Dispatch::plan(backend, plan, id_view, weight_view, labels)?;
     let mut sealed = None;
     if let Some(mut out) = out {
         out.tensor("expert_ids", &[tokens, top_k], ids)?;
@@ -46,10 +47,10 @@ pub(super) fn finish<'a>(
     }
     facts.out = options.out.as_deref();
     let stdout = match options.json {
-        true => report::json(&facts, plan, &dispatch, &device),
-        false => report::table(&facts, plan, &dispatch, &device),
+        true => report::json(&facts, plan, &dispatch, device),
+        false => report::table(&facts, plan, &dispatch, device),
     };
     let mut notes = facts.warnings;
-    notes.extend(device.note);
+    notes.extend(device.note.clone());
     Ok(Outcome { stdout, notes, out: sealed })
 }

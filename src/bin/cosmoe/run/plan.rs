@@ -5,7 +5,7 @@ use cosmoe::{Capacity, DropPolicy};
 use super::Outcome;
 use super::finish::{Assignments, finish};
 use crate::args::PlanCommand;
-use crate::device;
+use crate::device::{self, Device, Timed, on};
 use crate::error::Failure;
 use crate::input::{TensorFile, Wanted};
 use crate::output::OutFile;
@@ -14,6 +14,14 @@ use crate::router::plan_config;
 
 pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
+    on!(device, backend => run_on(backend, command, &device))
+}
+
+fn run_on<B: Timed>(
+    backend: &B,
+    command: &PlanCommand,
+    device: &Device,
+) -> Result<Outcome, Failure> {
     let file = TensorFile::open(&command.ids)?;
     let ids = file.main(&Wanted::fixed("expert_ids"))?;
     let labels = vec![
@@ -39,5 +47,5 @@ pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
     let out = command.output.out.as_deref().map(OutFile::create).transpose()?;
     let facts = Facts::new("plan", tokens, top_k);
     let assignments = Assignments { ids: &ids, weights: weights.as_deref(), tokens, top_k };
-    finish(&assignments, &config, facts, out, (&command.output, device), &labels)
+    finish(backend, &assignments, &config, facts, out, (&command.output, device), &labels)
 }

@@ -1,17 +1,18 @@
 //! `cosmoe route`: tokens to experts.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cosmoe::{
-    Backend, Cpu, HostWorkspace, MatrixMut, PrepareArgs, Prepared, Projection, RouteArgs, RouteOut,
-    RouteShape, RouterConfig, VectorRef,
+    HostWorkspace, MatrixMut, PrepareArgs, Prepared, Projection, RouteArgs, RouteOut, RouteShape,
+    RouterConfig, VectorRef,
 };
 
 use super::finish::{Assignments, finish};
 use super::slabs::{real_of, slabs};
 use super::{Outcome, zeros};
 use crate::args::RouteCommand;
+use crate::device::{Device, Timed, on};
 use crate::error::Failure;
 use crate::input::{FloatRows, TensorFile, Wanted};
 use crate::output::OutFile;
@@ -22,6 +23,14 @@ use crate::{device, sample};
 
 pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
+    on!(device, backend => run_on(backend, command, &device))
+}
+
+fn run_on<B: Timed>(
+    backend: &B,
+    command: &RouteCommand,
+    device: &Device,
+) -> Result<Outcome, Failure> {
     let (token_file, router_file) = open(command)?;
     let tensor = token_file.main_or_only(&Wanted {
         default: "tokens",
@@ -48,7 +57,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     plan.max_rows(tokens, top_k).map_err(fail)?;
     let real = command.selection.num_tokens.map_or(tokens, |n| tokens.min(n as usize));
 
-    let mut job = Job::new(&config, &router, input, real).map_err(fail)?;
+    let mut job = Job::new(backend, &config, &router, input, real).map_err(fail)?;
     // No rows: every check and nothing else, before memory and file are taken.
     job.route(0..0, &mut [], &mut [], None).map_err(fail)?;
 
@@ -100,7 +109,7 @@ pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
         ..Facts::new("route", tokens, top_k)
     };
     let assignments = Assignments { ids: &ids, weights: Some(&weights), tokens, top_k };
-    finish(&assignments, &plan, facts, out, (&command.output, device), &labels)
+    finish(backend, &assignments, &plan, facts, out, (&command.output, device), &labels)
 }
 
 fn open(command: &RouteCommand) -> Result<(TensorFile, TensorFile), Failure> {
@@ -114,30 +123,30 @@ fn open(command: &RouteCommand) -> Result<(TensorFile, TensorFile), Failure> {
 }
 
 /// A router that is ready, and the time it took so far.
-struct Job<'a> {
-    cpu: Cpu,
+struct Job<'a, B: Timed> {
+    backend: &'a B,
     config: &'a RouterConfig,
     router: &'a Router<'a>,
     projection: Option<Projection<'a>>,
-    prepared: Prepared<Cpu>,
+    prepared: Prepared<B>,
     input: FloatRows<'a>,
     real: usize,
     workspace: HostWorkspace,
     time: Duration,
 }
 
-impl<'a> Job<'a> {
+impl<'a, B: Timed> Job<'a, B> {
     fn new(
+        backend: &'a B,
         config: &'a RouterConfig,
         router: &'a Router<'a>,
         input: FloatRows<'a>,
         real: usize,
     ) -> cosmoe::Result<Self> {
-        let cpu = Cpu::new();
-        let prepared = cpu.prepare(config, PrepareArgs { experts: router.experts()? })?;
+        let prepared = backend.prepare(config, PrepareArgs { experts: router.experts()? })?;
         let projection = router.projection()?;
         let (workspace, time) = (HostWorkspace::new(), Duration::ZERO);
-        Ok(Self { cpu, config, router, projection, prepared, input, real, workspace, time })
+        Ok(Self { backend, config, router, projection, prepared, input, real, workspace, time })
     }
 
     fn route(
@@ -174,10 +183,10 @@ impl<'a> Job<'a> {
             weights: MatrixMut::new(weights, tokens, top_k)?,
             scores,
         };
-        let workspace = self.workspace.lend(self.cpu.route_workspace(self.config, shape)?);
-        let start = Instant::now();
-        self.cpu.route(self.config, &self.prepared, args, out, workspace)?;
-        self.time += start.elapsed();
-        Ok(())
+        let workspace = self.workspace.lend(self.backend.route_workspace(self.config, shape)?);
+        let call = || self.backend.route(self.config, &self.prepared, args, out, workspace);
+        let (result, time) = self.backend.timed(call);
+        self.time += time;
+        result
     }
 }

@@ -1,16 +1,14 @@
 //! `cosmoe select`: the best experts by logits that another router made.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use cosmoe::{
-    Backend, Cpu, HostWorkspace, MatrixMut, SelectArgs, SelectOut, SelectShape, VectorRef,
-};
+use cosmoe::{HostWorkspace, MatrixMut, SelectArgs, SelectOut, SelectShape, VectorRef};
 
 use super::finish::{Assignments, finish};
 use super::slabs::{real_of, slabs};
 use super::{Outcome, zeros};
 use crate::args::SelectCommand;
-use crate::device;
+use crate::device::{self, Device, Timed, on};
 use crate::error::Failure;
 use crate::input::{TensorFile, Wanted};
 use crate::output::OutFile;
@@ -20,6 +18,14 @@ use crate::router::{plan_config, read_bias, selection_config};
 
 pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
+    on!(device, backend => run_on(backend, command, &device))
+}
+
+fn run_on<B: Timed>(
+    backend: &B,
+    command: &SelectCommand,
+    device: &Device,
+) -> Result<Outcome, Failure> {
     let file = TensorFile::open(&command.logits)?;
     let tensor = file.main(&Wanted::fixed("logits"))?;
     let logits = tensor.float_rows("[T, E]")?;
@@ -36,7 +42,6 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
     let top_k = config.top_k();
     plan.max_rows(tokens, top_k).map_err(fail)?;
 
-    let cpu = Cpu::new();
     let mut workspace = HostWorkspace::new();
     let real = command.selection.num_tokens.map_or(tokens, |n| tokens.min(n as usize));
     let mut time = Duration::ZERO;
@@ -44,7 +49,7 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
         let slab = logits.slab(rows.start, rows.len());
         let num_tokens = [real_of(&rows, real)];
         let shape = SelectShape { tokens: rows.len(), dtype: logits.dtype() };
-        let workspace = workspace.lend(cpu.select_workspace(&config, shape)?);
+        let workspace = workspace.lend(backend.select_workspace(&config, shape)?);
         let args = SelectArgs {
             logits: slab.view()?,
             bias: bias.as_deref().map(VectorRef::new),
@@ -54,10 +59,9 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
             ids: MatrixMut::new(ids, rows.len(), top_k)?,
             weights: MatrixMut::new(weights, rows.len(), top_k)?,
         };
-        let start = Instant::now();
-        cpu.select(&config, args, out, workspace)?;
-        time += start.elapsed();
-        Ok(())
+        let (result, took) = backend.timed(|| backend.select(&config, args, out, workspace));
+        time += took;
+        result
     };
 
     // No rows: every check and nothing else, before memory and file are taken.
@@ -83,5 +87,5 @@ pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
         ..Facts::new("select", tokens, top_k)
     };
     let assignments = Assignments { ids: &ids, weights: Some(&weights), tokens, top_k };
-    finish(&assignments, &plan, facts, out, (&command.output, device), &labels)
+    finish(backend, &assignments, &plan, facts, out, (&command.output, device), &labels)
 }
