@@ -28,15 +28,16 @@ struct GivenLogits {
 
 template <typename Element>
 __device__ __forceinline__ void select(const SelectParams& params) {
-    __shared__ WarpMemory memory[kSelectWarps];
+    __shared__ LargeMemory memory[kSelectWarps];
     const Selection& selection = params.selection;
     const uint32_t warp = threadIdx.x / 32;
     const uint64_t number = static_cast<uint64_t>(blockIdx.x) * kSelectWarps + warp;
     const uint64_t step = static_cast<uint64_t>(gridDim.x) * kSelectWarps;
     const uint32_t tokens = selection.tokens;
     const uint32_t real = params.num_tokens == nullptr ? tokens : __ldg(params.num_tokens);
-    uint2* list = selection.top_k > kListEntries ? selection.lists + number * selection.top_k
-                                                 : memory[warp].list;
+    uint2* list = selection.top_k > LargeMemory::kListEntries
+                      ? selection.lists + number * selection.top_k
+                      : memory[warp].list;
     const auto* logits = static_cast<const typename Element::Bits*>(params.logits);
     for (uint64_t at = number; at < tokens; at += step) {
         const uint32_t token = static_cast<uint32_t>(at);

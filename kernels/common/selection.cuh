@@ -21,7 +21,7 @@ struct Selection {
     const float* bias;       // [experts] or null
     int32_t* ids;            // [tokens, top_k]
     float* weights;          // [tokens, top_k]
-    uint2* lists;            // [warps of the grid, top_k], used where top_k > kListEntries
+    uint2* lists;            // [warps of the grid, top_k], used where top_k is more than a warp's memory lists
     uint64_t id_stride;      // elements between rows of ids
     uint64_t weight_stride;  // elements between rows of weights
     uint32_t tokens;
@@ -37,20 +37,22 @@ struct Selection {
 };
 static_assert(sizeof(Selection) == 88, "the host's struct has 88 bytes");
 
-// Ranks of so many experts are kept.
-constexpr uint32_t kKeptRanks = 1024;
-// A list of so many entries is in shared memory.
-constexpr uint32_t kListEntries = 64;
-// Which groups are kept is noted for so many; for more it is computed again.
-constexpr uint32_t kNotedGroups = 4096;
-
-// One warp's memory.
+// One warp's memory. It keeps the ranks of so many experts, and whether so many groups are kept; for more
+// they are computed again. A list has so many entries; a longer one lies elsewhere.
+template <uint32_t kRanks_, uint32_t kGroups_, uint32_t kListEntries_>
 struct WarpMemory {
-    uint32_t rank[kKeptRanks];
+    static constexpr uint32_t kRanks = kRanks_;
+    static constexpr uint32_t kGroups = kGroups_;
+    static constexpr uint32_t kListEntries = kListEntries_;
+
+    uint32_t rank[kRanks];
     uint32_t count[kDigits];
     uint2 list[kListEntries];
-    uint32_t kept[kNotedGroups / 32];
+    uint32_t kept[kGroups / 32];
 };
+
+// For any number of experts.
+using LargeMemory = WarpMemory<1024, 4096, 64>;
 
 // What the scores of a token come from. `Row` has the logits.
 template <typename Row>
@@ -105,10 +107,10 @@ __device__ __noinline__ float gate_value(Logits<Source> logits, uint32_t e, uint
 }
 
 // One token's row.
-template <typename Source>
+template <typename Source, typename Memory>
 struct Row {
     Logits<Source> logits;
-    WarpMemory& memory;
+    Memory& memory;
     // Of the softmax over all experts, where something needs it.
     float max;
     float sum;
@@ -117,7 +119,7 @@ struct Row {
     __device__ __forceinline__ const Selection& params() const { return logits.params; }
 
     __device__ __forceinline__ uint32_t rank(uint32_t e) const {
-        return e < kKeptRanks ? memory.rank[e] : selection_rank(logits, e, max, sum);
+        return e < Memory::kRanks ? memory.rank[e] : selection_rank(logits, e, max, sum);
     }
 
     // The softmax over all experts.
@@ -138,7 +140,7 @@ struct Row {
     }
 
     __device__ __forceinline__ void keep_ranks() {
-        const uint32_t count = params().experts < kKeptRanks ? params().experts : kKeptRanks;
+        const uint32_t count = params().experts < Memory::kRanks ? params().experts : Memory::kRanks;
 #pragma unroll 1
         for (uint32_t e = threadIdx.x % 32; e < count; e += 32) {
             memory.rank[e] = selection_rank(logits, e, max, sum);
@@ -178,7 +180,7 @@ struct Row {
                                 *rank = group_rank(group);
                                 return true;
                             });
-        if (params().groups > kNotedGroups) {
+        if (params().groups > Memory::kGroups) {
             return;
         }
         const uint32_t lane = threadIdx.x % 32;
@@ -199,7 +201,7 @@ struct Row {
             return true;
         }
         const uint32_t group = e / group_size();
-        if (params().groups <= kNotedGroups) {
+        if (params().groups <= Memory::kGroups) {
             return (memory.kept[group / 32] >> group % 32 & 1) != 0;
         }
         return groups.admits(group_rank(group), group);
@@ -207,12 +209,12 @@ struct Row {
 };
 
 // `source` has the logits of `token`; `list` has room for top_k entries.
-template <typename Source>
+template <typename Source, typename Memory>
 __device__ __forceinline__ void select_row(const Selection& params, Source source, uint32_t token,
-                                           WarpMemory& memory, uint2* list) {
+                                           Memory& memory, uint2* list) {
     const uint32_t lane = threadIdx.x % 32;
     const Logits<Source> logits{params, source};
-    Row<Source> row{logits, memory, 0.0f, 0.0f, {0, 0}};
+    Row<Source, Memory> row{logits, memory, 0.0f, 0.0f, {0, 0}};
     const bool over_all = params.gate == kSoftmaxAll &&
                           (params.renormalize == 0 || params.placement == kSelectionOnly);
     if (over_all) {

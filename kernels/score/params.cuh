@@ -72,6 +72,35 @@ struct Tile {
         const uint64_t unit_end = begin + kUnit;
         end = params.split != 0 && unit_end < params.width ? unit_end : params.width;
     }
+
+    // Tokens of the tile, masked ones included.
+    __device__ __forceinline__ uint32_t rows(const ScoreParams& params, uint32_t most) const {
+        const uint32_t left = params.rows - token;
+        return left < most ? left : most;
+    }
+
+    // Blocks that have a part in the tile's tokens.
+    __device__ __forceinline__ uint32_t blocks(const ScoreParams& params,
+                                               uint32_t tile_experts) const {
+        const uint32_t across = (params.experts_count + tile_experts - 1) / tile_experts;
+        return across * (params.split != 0 ? params.units : 1);
+    }
+
+    // Where the tile's first product goes.
+    __device__ __forceinline__ float* products(const ScoreParams& params) const {
+        return params.sums + row(params) * params.pitch + expert;
+    }
+
+    // Where its first token's sum of squares goes; null where none is asked for.
+    __device__ __forceinline__ float* squares(const ScoreParams& params) const {
+        return params.squares == nullptr ? nullptr : params.squares + row(params);
+    }
+
+private:
+    // 64-bit: slots times tokens may pass 2^31.
+    __device__ __forceinline__ uint64_t row(const ScoreParams& params) const {
+        return static_cast<uint64_t>(slot) * params.rows + token;
+    }
 };
 
 }  // namespace cosmoe

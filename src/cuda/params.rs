@@ -4,8 +4,8 @@
 mod score;
 
 pub(super) use score::{
-    FINISH, FINISH_THREADS, FinishParams, PROJECT, PROJECT_THREADS, ProjectParams, ScoreParams,
-    Scorer, scorers,
+    FINISH, FINISH_THREADS, FUSED_EXPERTS, FUSED_TOP_K, FinishParams, PROJECT, PROJECT_THREADS,
+    ProjectParams, RouteParams, ScoreParams, Scorer, scorers,
 };
 
 use std::marker::PhantomData;
@@ -302,6 +302,7 @@ mod tests {
         all.extend(of(&SELECT));
         all.extend(of(&PLAN));
         all.extend(scorers().iter().flat_map(|scorer| of(std::slice::from_ref(&scorer.entry))));
+        all.extend(scorers().iter().flat_map(|scorer| of(scorer.fused.as_slice())));
         all.extend(of(std::slice::from_ref(&FINISH)));
         all.extend(of(std::slice::from_ref(&PROJECT)));
         all.sort_unstable();
@@ -372,9 +373,10 @@ mod tests {
             align_of::<PlanParams>(),
             align_of::<ScoreParams>(),
             align_of::<FinishParams>(),
+            align_of::<RouteParams>(),
             align_of::<ProjectParams>(),
         ];
-        assert_eq!(aligned, [8; 8]);
+        assert_eq!(aligned, [8; 9]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Routing: tokens are multiplied with experts, then one warp a token makes logits of the products and
-//! selects. Products of a slab of tokens at a time are in the workspace.
+//! selects, in the same kernel or in another one. Products of a slab of tokens at a time are in the workspace.
 #![allow(unsafe_code)]
 
 use super::driver::{Grid, Stream, launch};
 use super::params::{
-    FINISH, FINISH_THREADS, FinishParams, PROJECT, PROJECT_THREADS, ProjectParams, ScoreParams,
+    FINISH, FINISH_THREADS, FUSED_EXPERTS, FUSED_TOP_K, FinishParams, PROJECT, PROJECT_THREADS,
+    ProjectParams, RouteParams, ScoreParams, Scorer,
 };
 use super::policy::{self, DeviceFacts, Rows, ScorePolicy, ScoreShape};
 use super::{ExpertTerms, prepare, select};
 use crate::backend::{RouteArgs, RouteOut, RouteShape, Workspace, WorkspaceSize};
-use crate::config::RouterConfig;
+use crate::config::{RouterConfig, Score};
 use crate::cpu::Side;
 use crate::element::DType;
 use crate::error::Result;
@@ -28,6 +29,10 @@ const PITCH: usize = 4;
 /// Where scratch is aligned to.
 const ALIGN: usize = 16;
 
+/// Tiles of tokens whose blocks can count themselves in, and what the counts take of the state.
+const ARRIVALS: usize = 1023;
+const STATE_BYTES: usize = 4096;
+
 /// How a route is cut into slabs of tokens, and what memory that takes. All sizes are in floats.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
@@ -41,6 +46,8 @@ pub(super) struct Layout {
     squares: usize,
     projected: usize,
     lists: usize,
+    /// Whether the kernel that multiplies may select, too.
+    fusable: bool,
 }
 
 impl Layout {
@@ -75,6 +82,7 @@ impl Layout {
             squares: (sums / pitch).next_multiple_of(PITCH),
             projected: project.map_or(0, |p| rows * p.experts.next_multiple_of(PITCH)),
             lists: select::Layout::new(config, tokens).list_bytes / FLOAT,
+            fusable: experts <= FUSED_EXPERTS && config.top_k() <= FUSED_TOP_K,
         }
     }
 
@@ -82,7 +90,9 @@ impl Layout {
         let floats = self.sums + self.squares + self.projected + self.lists;
         // Scratch may start anywhere.
         let scratch = if self.tokens == 0 { 0 } else { floats * FLOAT + ALIGN - 1 };
-        WorkspaceSize { scratch, state: 0 }
+        // State may start anywhere, too.
+        let state = if self.fusable && self.tokens > 0 { STATE_BYTES } else { 0 };
+        WorkspaceSize { scratch, state }
     }
 
     /// Tokens of a slab whose products have so many slots; 0 if not even one has room.
@@ -98,6 +108,7 @@ struct Places {
     squares: u64,
     projected: u64,
     lists: u64,
+    arrivals: u64,
 }
 
 impl Places {
@@ -106,7 +117,9 @@ impl Places {
         let after = |start: u64, floats: usize| start + (floats * FLOAT) as u64;
         let squares = after(sums, layout.sums);
         let projected = after(squares, layout.squares);
-        Self { sums, squares, projected, lists: after(projected, layout.projected) }
+        let lists = after(projected, layout.projected);
+        let arrivals = workspace.state.as_mut_ptr().addr().next_multiple_of(FLOAT) as u64;
+        Self { sums, squares, projected, lists, arrivals }
     }
 }
 
@@ -153,25 +166,56 @@ struct Product {
     shape: ScoreShape,
     policy: ScorePolicy,
     slots: usize,
+    scorer: &'static Scorer,
+    right: Matrix,
+    /// Bytes of an access where it is narrow.
+    token_bytes: u32,
+    right_bytes: u32,
 }
 
 impl Product {
-    /// `shape` is that of the whole call; `fixed` a policy that was asked for.
+    /// `shape` and `tokens` are those of the whole call; `fixed` a policy that was asked for.
     fn new(
         layout: &Layout,
         device: &DeviceFacts,
         shape: ScoreShape,
         fixed: Option<ScorePolicy>,
-    ) -> Self {
+        tokens: Matrix,
+        right: Matrix,
+    ) -> Result<Self> {
         let policy = fixed.unwrap_or_else(|| policy::select_score(device, &shape));
         let slots = if policy.split() { shape.slots() } else { 1 };
         // Where one token's slots have no room, a block has all of D.
         let slots = if layout.rows(slots) == 0 { 1 } else { slots };
-        Self { shape, policy, slots }
+        let (token_align, right_align) = (tokens.alignment(), right.alignment());
+        // Tokens that are widened are read four at a time.
+        let wanted = if tokens.dtype == right.dtype { 16 } else { 8 };
+        let wide = token_align >= wanted && right_align >= 16;
+        let scorer = policy.scorer((tokens.dtype, right.dtype), wide)?;
+        let (token_bytes, right_bytes) = (token_align.min(8), right_align.min(8));
+        Ok(Self { shape, policy, slots, scorer, right, token_bytes, right_bytes })
     }
 
-    fn split(&self) -> bool {
-        self.slots > 1
+    /// Blocks that have a part in a tile of tokens.
+    fn blocks_of_tile(&self) -> usize {
+        self.right.rows.div_ceil(self.scorer.tile.experts as usize) * self.slots
+    }
+
+    fn grid(&self, tokens: usize) -> Grid {
+        let tile = self.scorer.tile;
+        let blocks = tokens.div_ceil(tile.tokens as usize) * self.blocks_of_tile();
+        Grid { blocks: [blocks as u64, 1], threads: tile.threads }
+    }
+
+    /// Tokens of a slab, at least one.
+    fn slab(&self, layout: &Layout, fused: bool) -> usize {
+        let rows = layout.rows(self.slots).max(1);
+        match (fused, self.blocks_of_tile()) {
+            (false, _) => rows,
+            // Products stay in shared memory.
+            (true, 1) => layout.tokens,
+            (true, _) => rows.min(ARRIVALS * self.scorer.tile.tokens as usize),
+        }
     }
 }
 
@@ -183,28 +227,10 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Multiplies a slab's tokens with `right`.
-    ///
-    /// # Safety
-    /// The matrices have the rows that they say and `product`'s width, on the stream's device, and the
-    /// places are as large as the layout says.
-    unsafe fn multiply(
-        &self,
-        product: &Product,
-        first: usize,
-        tokens: Matrix,
-        right: Matrix,
-        squares: u64,
-    ) -> Result<()> {
-        let (token_align, right_align) = (tokens.alignment(), right.alignment());
-        // Tokens that are widened are read four at a time.
-        let wanted = if tokens.dtype == right.dtype { 16 } else { 8 };
-        let wide = token_align >= wanted && right_align >= 16;
-        let scorer = product.policy.scorer((tokens.dtype, right.dtype), wide)?;
-        let tile = scorer.tile;
-        let across = right.rows.div_ceil(tile.experts as usize);
-        let blocks = tokens.rows.div_ceil(tile.tokens as usize) * across * product.slots;
-        let params = ScoreParams {
+    /// What a kernel is told that multiplies a slab's tokens, `first` the number of the first.
+    fn params(&self, product: &Product, first: usize, tokens: Matrix, squares: u64) -> ScoreParams {
+        let right = product.right;
+        ScoreParams {
             tokens: tokens.address,
             experts: right.address,
             num_tokens: self.num_tokens,
@@ -219,14 +245,28 @@ impl Job<'_> {
             rows: tokens.rows as u32,
             experts_count: right.rows as u32,
             units: product.shape.units() as u32,
-            split: product.split().into(),
-            token_bytes: token_align.min(8),
-            expert_bytes: right_align.min(8),
+            split: (product.slots > 1).into(),
+            token_bytes: product.token_bytes,
+            expert_bytes: product.right_bytes,
             reserved: 0,
-        };
-        let grid = Grid { blocks: [blocks as u64, 1], threads: tile.threads };
+        }
+    }
+
+    /// Multiplies a slab's tokens into the workspace.
+    ///
+    /// # Safety
+    /// The matrices have the rows that they say and `product`'s width, on the stream's device, and the
+    /// places are as large as the layout says.
+    unsafe fn multiply(
+        &self,
+        product: &Product,
+        first: usize,
+        tokens: Matrix,
+        squares: u64,
+    ) -> Result<()> {
+        let params = self.params(product, first, tokens, squares);
         // SAFETY: as the caller vouches.
-        unsafe { launch(self.stream, &scorer.entry, grid, &params) }
+        unsafe { launch(self.stream, &product.scorer.entry, product.grid(tokens.rows), &params) }
     }
 
     /// Adds the slots of a slab's projected tokens, and the bias.
@@ -284,42 +324,53 @@ pub(super) fn route(
     let job = Job { stream, num_tokens, places };
     let device = stream.context().facts();
     let (tokens, experts) = (Matrix::of(args.tokens), Matrix::of(args.experts));
-    let product = Product::new(layout, device, layout.score, fixed);
-    let projection = args.projection.zip(layout.project).map(|(projection, shape)| {
-        let weight = Matrix::of(projection.weight);
-        let shape = ScoreShape { dtypes: (tokens.dtype, weight.dtype), ..shape };
-        (projection, weight, Product::new(layout, device, shape, None))
-    });
-    let slots = projection.as_ref().map_or(product.slots, |(.., p)| p.slots.max(product.slots));
-    let slab = layout.rows(slots).max(1);
+    let projection = match args.projection.zip(layout.project) {
+        None => None,
+        Some((projection, shape)) => {
+            let weight = Matrix::of(projection.weight);
+            let shape = ScoreShape { dtypes: (tokens.dtype, weight.dtype), ..shape };
+            let product = Product::new(layout, device, shape, None, tokens, weight)?;
+            Some((projection.bias, product))
+        }
+    };
+    let projected = Matrix {
+        address: places.projected,
+        stride: layout.project.map_or(0, |p| p.experts.next_multiple_of(PITCH)),
+        rows: layout.tokens,
+        dtype: DType::F32,
+    };
+    let left = if projection.is_some() { projected } else { tokens };
+    let product = Product::new(layout, device, layout.score, fixed, left, experts)?;
+    let fused = product.scorer.fused.as_ref();
+    let fused = fused.filter(|_| layout.fusable && product.policy.is_fused());
+    let slab = product.slab(layout, fused.is_some());
+    let slab = projection.as_ref().map_or(slab, |(_, p)| slab.min(p.slab(layout, false)));
+
     let bias = args.bias.map_or(0, |bias| bias.as_ptr().addr()) as u64;
     let whole = select::selection(config, bias, &mut out.ids, &mut out.weights, places.lists);
     let scores = out.scores.as_mut().map(|s| (s.as_mut_ptr().addr() as u64, s.row_stride()));
-    let squares = if config.score() == crate::config::Score::Linear { 0 } else { places.squares };
+    let squares = if config.score() == Score::Linear { 0 } else { places.squares };
     let (score, offset) = prepare::score(config.score(), Side::Token);
     let (terms, scales) = terms.addresses();
     for first in (0..layout.tokens).step_by(slab) {
         let rows = slab.min(layout.tokens - first);
         let mut left = tokens.slab(first, rows);
-        if let Some((projection, weight, product)) = &projection {
-            let pairwise = left.dtype == DType::F32 || weight.dtype == DType::F32;
+        if let Some((bias, product)) = &projection {
+            let pairwise = left.dtype == DType::F32 || product.right.dtype == DType::F32;
             // SAFETY: the views vouch for their shapes, which the checks have compared; outputs do
             // not overlap inputs; the workspace is as large as the layout says.
             unsafe {
-                job.multiply(product, first, left, *weight, 0)?;
-                job.project(product, first, rows, projection.bias, pairwise)?;
+                job.multiply(product, first, left, 0)?;
+                job.project(product, first, rows, *bias, pairwise)?;
             }
-            let stride = product.shape.experts.next_multiple_of(PITCH);
-            left = Matrix { address: places.projected, stride, rows, dtype: DType::F32 };
+            left = Matrix { rows, ..projected };
         }
-        // SAFETY: as above; projected tokens have been written before, in stream order.
-        unsafe { job.multiply(&product, first, left, experts, squares)? };
         let mut selection = whole;
         let row = |stride: u64, element: usize| first as u64 * stride * element as u64;
         selection.ids += row(selection.id_stride, size_of::<i32>());
         selection.weights += row(selection.weight_stride, FLOAT);
         selection.tokens = rows as u32;
-        let params = FinishParams {
+        let finish = FinishParams {
             tokens: left.address,
             experts: experts.address,
             terms,
@@ -343,11 +394,22 @@ pub(super) fn route(
             offset,
             reserved: 0,
         };
+        if let Some(entry) = fused {
+            let score = job.params(&product, first, left, squares);
+            let params = RouteParams { score, finish, arrivals: places.arrivals, reserved: 0 };
+            // SAFETY: as above; projected tokens have been written before, in stream order; there is
+            // a count for each tile of tokens of a slab.
+            unsafe { launch(stream, entry, product.grid(rows), &params)? };
+            continue;
+        }
         let blocks = select::Layout::new(config, rows).blocks as u64;
         let grid = Grid { blocks: [blocks, 1], threads: FINISH_THREADS };
         // SAFETY: as above; the products have been written before, in stream order, and there is a
         // list for each warp where K asks for one.
-        unsafe { launch(stream, &FINISH, grid, &params)? };
+        unsafe {
+            job.multiply(&product, first, left, squares)?;
+            launch(stream, &FINISH, grid, &finish)?;
+        }
     }
     Ok(())
 }

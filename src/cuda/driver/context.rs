@@ -117,8 +117,13 @@ impl Context {
             }
         }
         for scorer in params::scorers() {
-            if let Some(&function) = functions.get(scorer.entry.name) {
-                allow_shared(function, scorer.entry.shared)?;
+            let fused = scorer.fused.as_ref().map(|entry| (entry.name, entry.shared));
+            for (name, shared) in
+                [(scorer.entry.name, scorer.entry.shared)].into_iter().chain(fused)
+            {
+                if let Some(&function) = functions.get(name) {
+                    allow_shared(function, shared)?;
+                }
             }
         }
         let (capability, multiprocessors) = (device.capability()?, device.multiprocessors()?);

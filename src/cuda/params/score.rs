@@ -44,6 +44,14 @@ impl Tile {
     const fn new(tokens: u32, experts: u32, threads: u32, stages: u32, gap: u32) -> Self {
         Self { tokens, experts, threads, shared: stages * (tokens + experts) * (128 + gap) }
     }
+
+    /// Bytes of shared memory of a fused kernel: what the products take, or what the selection does after
+    /// them, see `kernels/score/route.cuh`.
+    const fn fused(self) -> u32 {
+        let products = self.tokens * (self.experts + 8 + 1) * 4;
+        let finish = products + self.threads / 32 * FUSED_WARP_BYTES;
+        if finish > self.shared { finish } else { self.shared }
+    }
 }
 
 /// A kernel that multiplies.
@@ -54,7 +62,28 @@ pub(in crate::cuda) struct Scorer {
     /// Whether rows must be aligned to what it loads at once.
     pub(in crate::cuda) wide: bool,
     pub(in crate::cuda) entry: Entry<ScoreParams>,
+    /// The kernel that selects, too, where there is one.
+    pub(in crate::cuda) fused: Option<Entry<RouteParams>>,
 }
+
+/// The fused kernels' limits, see `kernels/score/route.cuh`.
+pub(in crate::cuda) const FUSED_EXPERTS: usize = 512;
+pub(in crate::cuda) const FUSED_TOP_K: usize = 32;
+
+/// A warp's memory in a fused kernel: ranks, digits, a list, kept groups.
+const FUSED_WARP_BYTES: u32 =
+    (FUSED_EXPERTS as u32 + 256 + 2 * FUSED_TOP_K as u32) * 4 + FUSED_EXPERTS as u32 / 8;
+
+/// Argument of `kernels/route_*.cu`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(in crate::cuda) struct RouteParams {
+    pub(in crate::cuda) score: ScoreParams,
+    pub(in crate::cuda) finish: FinishParams,
+    pub(in crate::cuda) arrivals: u64,
+    pub(in crate::cuda) reserved: u64,
+}
+const _: () = assert!(size_of::<RouteParams>() == 344);
 
 macro_rules! scorers {
     ($($kind:literal $tokens:ident $experts:ident: $($name:literal $tile:ident $wide:literal),*;)*) => {
@@ -67,6 +96,12 @@ macro_rules! scorers {
                 $tile.threads,
                 $tile.shared,
             ),
+            fused: if $wide {
+                let name = concat!("cosmoe_route_", $kind, "_", $name);
+                Some(Entry::with_shared(name, $tile.threads, $tile.fused()))
+            } else {
+                None
+            },
         }),*),*]
     };
 }

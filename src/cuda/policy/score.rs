@@ -26,15 +26,21 @@ pub struct ScorePolicy {
     tokens: u32,
     experts: u32,
     split: bool,
+    fused: bool,
 }
 
 impl ScorePolicy {
     /// Every policy that there is for a dtype of tokens and one of experts.
     pub fn all(tokens: DType, experts: DType) -> impl Iterator<Item = Self> {
+        Self::fused(tokens, experts).flat_map(|policy| [policy, policy.with_separate_selection()])
+    }
+
+    /// Those that select in the kernel that multiplies.
+    fn fused(tokens: DType, experts: DType) -> impl Iterator<Item = Self> {
         let wide = scorers().iter().filter(move |s| s.dtypes == (tokens, experts) && s.wide);
         wide.flat_map(|scorer| {
             let (tokens, experts) = (scorer.tile.tokens, scorer.tile.experts);
-            [false, true].map(|split| Self { tokens, experts, split })
+            [false, true].map(|split| Self { tokens, experts, split, fused: true })
         })
     }
 
@@ -46,7 +52,7 @@ impl ScorePolicy {
     pub fn new(tokens: u32, experts: u32, split: bool) -> Result<Self> {
         let of = |scorer: &Scorer| (scorer.tile.tokens, scorer.tile.experts);
         if scorers().iter().any(|scorer| of(scorer) == (tokens, experts)) {
-            return Ok(Self { tokens, experts, split });
+            return Ok(Self { tokens, experts, split, fused: true });
         }
         let mut tiles: Vec<_> = scorers().iter().map(of).collect();
         tiles.sort_unstable();
@@ -54,6 +60,19 @@ impl ScorePolicy {
         let tiles: Vec<String> = tiles.iter().map(|(t, e)| format!("{t} x {e}")).collect();
         let found = format!("{tokens} x {experts}");
         Err(Error::invalid("tile", format!("one of {}", tiles.join(", ")), found))
+    }
+
+    /// With a kernel of its own for the selection, as there is anyway where E is beyond 512, K beyond 32, or
+    /// rows are not aligned to 16 bytes.
+    #[must_use]
+    pub fn with_separate_selection(self) -> Self {
+        Self { fused: false, ..self }
+    }
+
+    /// Whether the kernel that multiplies selects, too, where it can.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        self.fused
     }
 
     /// Tokens of a block's tile.
@@ -144,7 +163,7 @@ impl ScoreShape {
 /// does, the one that has the most blocks. Tiles are no wider than what covers all experts, and no taller
 /// than there are tokens for.
 pub(in crate::cuda) fn select(device: &DeviceFacts, shape: &ScoreShape) -> ScorePolicy {
-    let all: Vec<ScorePolicy> = ScorePolicy::all(shape.dtypes.0, shape.dtypes.1).collect();
+    let all: Vec<ScorePolicy> = ScorePolicy::fused(shape.dtypes.0, shape.dtypes.1).collect();
     let useful = |policy: &&ScorePolicy| {
         let narrower = all.iter().map(|p| p.experts).filter(|&e| e < policy.experts).max();
         let covers_more = narrower.is_none_or(|e| (e as usize) < shape.experts);
@@ -158,7 +177,8 @@ pub(in crate::cuda) fn select(device: &DeviceFacts, shape: &ScoreShape) -> Score
     let chosen = candidates().filter(fills).min_by_key(|policy| shape.bytes(*policy));
     let most = || candidates().max_by_key(|policy| shape.blocks(*policy));
     // Every pair of dtypes has the smallest tiles.
-    let smallest = ScorePolicy { tokens: FEW_TOKENS, experts: FEW_TOKENS, split: false };
+    let smallest =
+        ScorePolicy { tokens: FEW_TOKENS, experts: FEW_TOKENS, split: false, fused: true };
     chosen.or_else(most).unwrap_or(smallest)
 }
 
@@ -206,14 +226,18 @@ mod tests {
     #[test]
     fn every_tile_fits_the_shared_memory_of_every_architecture() {
         for scorer in scorers() {
-            assert!(scorer.tile.shared <= super::super::shared_limit((8, 6)), "{scorer:?}");
+            let limit = super::super::shared_limit((8, 6));
+            assert!(scorer.tile.shared <= limit, "{scorer:?}");
+            // Beside the answer whether a block is the last.
+            let fused = scorer.fused.as_ref().map_or(0, |entry| entry.shared + 128);
+            assert!(fused <= limit, "{scorer:?}");
         }
     }
 
     #[test]
     fn policies_are_the_kernels_tiles() {
-        assert_eq!(ScorePolicy::all(DType::F16, DType::F16).count(), 8);
-        assert_eq!(ScorePolicy::all(DType::F16, DType::F32).count(), 4);
+        assert_eq!(ScorePolicy::all(DType::F16, DType::F16).count(), 16);
+        assert_eq!(ScorePolicy::all(DType::F16, DType::F32).count(), 8);
         let policy = ScorePolicy::new(64, 256, false).unwrap();
         let name = |wide| policy.scorer((DType::F16, DType::F16), wide).unwrap().entry.name;
         assert_eq!(name(true), "cosmoe_score_f16_64x256");

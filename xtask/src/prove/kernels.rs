@@ -1,6 +1,7 @@
 //! The library's kernels: their PTX, and every launch of launches.rs checked against it.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::Job;
 use super::input::Input;
@@ -39,16 +40,21 @@ pub(super) fn jobs(nvcc: &Nvcc) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// The text of a source, after those of the headers of ours that it includes.
-fn with_headers(path: &Path) -> Result<String, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+/// The text of a source, after those of the headers of ours that it includes, each once.
+fn with_headers(path: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<String, String> {
+    let failed = |error| format!("{}: {error}", path.display());
+    if !seen.insert(path.canonicalize().map_err(failed)?) {
+        return Ok(String::new());
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let included = text.lines().filter_map(|line| {
-        let name = line.strip_prefix("#include \"")?.strip_suffix('"')?;
-        Some(with_headers(&folder.join(name)))
-    });
-    let mut whole = included.collect::<Result<String, String>>()?;
+    let mut whole = String::new();
+    for line in text.lines() {
+        let name = line.strip_prefix("#include \"").and_then(|line| line.strip_suffix('"'));
+        if let Some(name) = name {
+            whole += &with_headers(&folder.join(name), seen)?;
+        }
+    }
     whole += &text;
     Ok(whole)
 }
@@ -56,7 +62,8 @@ fn with_headers(path: &Path) -> Result<String, String> {
 fn of_module(module: &Module, launches: &[Launch]) -> Result<Vec<Job>, String> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let source = with_headers(&root().join(format!("kernels/{}.cu", module.name)))?;
+    let source =
+        with_headers(&root().join(format!("kernels/{}.cu", module.name)), &mut BTreeSet::new())?;
     let (fields, bytes) = layout::of_struct(&source)?;
     let fatbin = read(&module.fatbin)?;
     let text = fatbin.get(module.ptx.clone()).ok_or("its fatbin is too short")?;

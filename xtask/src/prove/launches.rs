@@ -57,6 +57,8 @@ pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
         all.push(prepare(dtype, 16, "cosine", "most threads", most));
     }
     all.extend(SCORERS.iter().map(|scorer| score(scorer, threads)));
+    let wide = SCORERS.iter().filter(|(name, ..)| !name.ends_with("narrow"));
+    all.extend(wide.map(|scorer| route(scorer, threads)));
     all.push(finish(threads));
     all.push(project(threads));
     all.extend(["count", "scan", "place", "drop"].map(|step| plan(step, threads)));
@@ -250,6 +252,19 @@ fn score(
         numbers: Numbers { scalars, arrays: vec![("num_tokens", vec![rows])] },
         expected: Expected::RaceFree,
     }
+}
+
+/// The same with the selection, which is beyond SentryWard: the products before it are those that `score` has
+/// proved, from the same source.
+fn route(scorer: &(&str, bool, u32, u32), threads: &dyn Fn(&str) -> u32) -> Launch {
+    let mut launch = score(scorer, threads);
+    launch.kernel = format!("cosmoe_route_{}", scorer.0);
+    launch.block = threads(&launch.kernel);
+    let known: Vec<_> = launch.numbers.scalars.iter().map(|(name, _)| *name).collect();
+    let more = finish(threads).numbers.scalars;
+    launch.numbers.scalars.extend(more.into_iter().filter(|(name, _)| !known.contains(name)));
+    launch.expected = Expected::Unsupported;
+    launch
 }
 
 /// Five tokens, 40 experts, one slot: it selects, which is beyond SentryWard.
