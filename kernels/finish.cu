@@ -22,8 +22,9 @@ __device__ __forceinline__ void finish(const FinishParams& params) {
         const uint32_t t = static_cast<uint32_t>(at);
         if (t < real) {
             // 64-bit: slots times tokens times experts may pass 2^31.
-            const TokenSums sums{params.sums + at * params.pitch, params.squares + at,
-                                 rows * params.pitch, rows, params.slots};
+            float* products = params.sums + at * params.pitch;
+            const TokenSums sums{products, params.squares + at,         products, rows * params.pitch,
+                                 rows,     params.slots};
             finish_row(params, t, sums, memory[warp], list);
         } else {
             finish_masked(params, t);

@@ -1,6 +1,7 @@
 // Routing of tokens and experts of 16-bit elements in one launch: products by tensor cores, as score/tile_mma.cuh
 // tells, then ids and weights by the last block of each tile of tokens, as score/route.cuh tells.
 
+#include "score/plan.cuh"
 #include "score/route.cuh"
 #include "score/tile_mma.cuh"
 
@@ -12,11 +13,13 @@ __device__ __forceinline__ void route(const RouteParams& params) {
     const ScoreParams& score = params.score;
     const cosmoe::Tile tile(score, Tile::kRows, Tile::kCols);
     auto& finish = *reinterpret_cast<FinishMemory<Tile>*>(memory);
+    const uint32_t number = tile.token / Tile::kRows;
     if (tile.tokens == 0) {
         // Masked tokens all: the first of their blocks says so.
         if (tile.slot == 0 && tile.expert == 0) {
             finish_tile(params.finish, tile.token, tile.rows(score, Tile::kRows), 0, {}, 0, 0,
                         finish.warps);
+            plan_tile(params, number, reinterpret_cast<uint32_t*>(finish.products));
         }
         return;
     }
@@ -24,6 +27,7 @@ __device__ __forceinline__ void route(const RouteParams& params) {
     multiply<Element, Tile, true>(score, tile, memory, sums);
     TokenSums place{};
     uint64_t pitch = score.pitch;
+    uint64_t logit_pitch = 0;
     const uint32_t blocks = tile.blocks(score, Tile::kCols);
     if (blocks == 1) {
         // Nobody reads the ring any more.
@@ -31,18 +35,24 @@ __device__ __forceinline__ void route(const RouteParams& params) {
         pitch = shared_pitch(Tile::kCols);
         store(tile, sums, finish.products, pitch, finish.squares);
         __syncthreads();
-        place = {finish.products, finish.squares, 0, 0, 1};
+        place = {finish.products, finish.squares, finish.products, 0, 0, 1};
+        logit_pitch = pitch;
     } else {
         store(tile, sums, tile.products(score), pitch, tile.squares(score));
-        if (!arrives_last(params.arrivals + tile.token / Tile::kRows, blocks)) {
+        if (!arrives_last(params.arrivals + number, blocks)) {
             return;
         }
         const uint64_t rows = score.rows;
-        place = {score.sums + tile.token * pitch, score.squares + tile.token, rows * pitch, rows,
+        place = {score.sums + tile.token * pitch,
+                 score.squares + tile.token,
+                 finish.products,
+                 rows * pitch,
+                 rows,
                  score.split != 0 ? score.units : 1};
     }
     finish_tile(params.finish, tile.token, tile.rows(score, Tile::kRows), tile.tokens, place, pitch,
-                1, finish.warps);
+                logit_pitch, finish.warps);
+    plan_tile(params, number, reinterpret_cast<uint32_t*>(finish.products));
 }
 
 }  // namespace cosmoe

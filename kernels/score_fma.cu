@@ -28,6 +28,7 @@ __device__ __forceinline__ void score(const ScoreParams& params) {
     }
 #define COSMOE_SCORES(name, element)                              \
     COSMOE_SCORE(name##_16x16, element, Tiles16x16, true)         \
+    COSMOE_SCORE(name##_32x32, element, Tiles32x32, true)         \
     COSMOE_SCORE(name##_64x64, element, Tiles64x64, true)         \
     COSMOE_SCORE(name##_16x16_narrow, element, Tiles16x16, false) \
     COSMOE_SCORE(name##_64x64_narrow, element, Tiles64x64, false)

@@ -1,7 +1,6 @@
 // From one token's products to logits, ids and weights, by one warp.
 //
-// The slots of a split product are added, terms and scales applied, and the logits written over the first
-// slot; then the warp selects, as common/selection.cuh tells. A row of the cosine family whose sum of squares
+// The slots of a split product are added, terms and scales applied, and the logits written; then the warp selects, as common/selection.cuh tells. A row of the cosine family whose sum of squares
 // leaves [2^-96, 2^96] is multiplied again, scaled by a power of two: its products may have overflowed.
 #pragma once
 
@@ -45,16 +44,17 @@ struct WrittenLogits {
     __device__ __forceinline__ float logit(uint32_t e) const { return row[e]; }
 };
 
-// A token's sums, in global or in shared memory.
+// A token's sums, in global or in shared memory, and where its logits go: over its first slot, or elsewhere.
 struct TokenSums {
-    float* products;         // of its first slot
-    const float* squares;    // of its first slot
-    uint64_t distance;       // between slots of products
+    const float* products;     // of its first slot
+    const float* squares;      // of its first slot
+    float* logits;             // [experts]
+    uint64_t distance;         // between slots of products
     uint64_t square_distance;  // between slots of squares
     uint32_t slots;
 };
 
-// Writes the logits of token `t` over its first slot.
+// Writes the logits of token `t`.
 __device__ __forceinline__ void finish_logits(const FinishParams& params, uint32_t t,
                                               const TokenSums& sums) {
     const uint32_t lane = threadIdx.x % 32;
@@ -88,7 +88,7 @@ __device__ __forceinline__ void finish_logits(const FinishParams& params, uint32
             product = add_slots(sums.products + e, sums.distance, sums.slots, pairwise);
         }
         const float z = logit_of(params.score, params.scale, term, __ldg(params.terms + e), product);
-        sums.products[e] = z;
+        sums.logits[e] = z;
         if (scores != nullptr) {
             scores[e] = biased ? __fadd_rn(z, __ldg(selection.bias + e)) : z;
         }
@@ -101,7 +101,7 @@ template <typename Memory>
 __device__ __forceinline__ void finish_row(const FinishParams& params, uint32_t t, const TokenSums& sums,
                                            Memory& memory, uint2* list) {
     finish_logits(params, t, sums);
-    const WrittenLogits row{sums.products};
+    const WrittenLogits row{sums.logits};
     select_row(params.selection, row, t, memory, list);
 }
 

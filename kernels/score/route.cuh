@@ -8,6 +8,7 @@
 // places, and are added in their order.
 #pragma once
 
+#include "../plan/steps.cuh"
 #include "finish.cuh"
 
 namespace cosmoe {
@@ -15,10 +16,14 @@ namespace cosmoe {
 struct RouteParams {
     ScoreParams score;
     FinishParams finish;
-    uint32_t* arrivals;  // [tiles of tokens] zero before and after, used where a tile has several blocks
-    uint64_t reserved;
+    PlanParams plan;         // of the ids, where there is a plan
+    uint32_t* arrivals;      // [plan_arrivals + 1] zero before and after
+    uint32_t plan_arrivals;  // whose last counts tiles; the others the blocks of a tile
+    uint32_t plan_mode;      // PlanMode
+    uint32_t token_tiles;    // of this launch
+    uint32_t reserved;
 };
-static_assert(sizeof(RouteParams) == 344, "the host's struct has 344 bytes");
+static_assert(sizeof(RouteParams) == 520, "the host's struct has 520 bytes");
 
 // The fused kernels' limits: the host keeps to them.
 constexpr uint32_t kFusedExperts = 512;
@@ -28,27 +33,33 @@ using FusedMemory = WarpMemory<kFusedExperts, kFusedExperts, kFusedTopK>;
 // Floats between rows of products in shared memory: neighbouring rows begin eight banks apart.
 __host__ __device__ constexpr uint32_t shared_pitch(uint32_t experts) { return experts + 8; }
 
-// Shared memory of a block of `threads` once its products are made: products and squares of its tile where it
-// has them all, and every warp's memory.
+// Shared memory of a block once its products are made: products and squares of its tile where it has them all,
+// else the logits that each warp is at; and every warp's memory.
 template <typename Tile>
 struct FinishMemory {
-    float products[Tile::kRows * shared_pitch(Tile::kCols)];
+    static constexpr uint32_t kWarps = Tile::kThreads / 32;
+    static constexpr uint32_t kProducts = Tile::kRows * shared_pitch(Tile::kCols);
+    static constexpr uint32_t kLogits = kWarps * kFusedExperts;
+
+    float products[kProducts > kLogits ? kProducts : kLogits];
     float squares[Tile::kRows];
-    FusedMemory warps[Tile::kThreads / 32];
+    FusedMemory warps[kWarps];
 };
 
-// Selects for the tile's tokens, masked ones included. Not inlined: the products' registers are free by now, and
+// Selects for the tile's tokens, masked ones included; `sums` are those of its first. Not inlined: the products' registers are free by now, and
 // all kernels of a file share it.
 __device__ __noinline__ void finish_tile(const FinishParams& params, uint32_t first, uint32_t rows,
                                          uint32_t real, TokenSums sums, uint64_t pitch,
-                                         uint64_t square_pitch, FusedMemory* memories) {
+                                         uint64_t logit_pitch, FusedMemory* memories) {
     const uint32_t warp = threadIdx.x / 32;
     FusedMemory& memory = memories[warp];
     for (uint32_t row = warp; row < rows; row += blockDim.x / 32) {
         if (row < real) {
             TokenSums own = sums;
             own.products += row * pitch;
-            own.squares += row * square_pitch;
+            own.squares += row;
+            // Where rows of logits have no pitch, each warp has one.
+            own.logits += logit_pitch == 0 ? warp * kFusedExperts : row * logit_pitch;
             finish_row(params, first + row, own, memory, memory.list);
         } else {
             finish_masked(params, first + row);

@@ -3,7 +3,8 @@
 //
 // A block has kRows tokens and kCols experts, and walks along D in stages of 32 columns: copies into a ring of
 // kStages tiles in shared memory run ahead (cp.async; tokens of 16 bits pass through registers, which widen
-// them). A thread has kTall x kWide products, rows and columns a block's breadth apart, in one order:
+// them). A thread has kTall x kWide products, of neighbouring rows and of columns a block's breadth
+// apart (so that what eight threads read together lies in different banks), in one order:
 //
 //   a chunk of 128 columns   an ascending chain of fused multiply-adds from zero
 //   the chunks               added in pairs of neighbours, then pairs of pairs; an odd one passes up
@@ -128,7 +129,7 @@ __device__ __forceinline__ void multiply_stage(Products<Tile>& sum, const Reads&
 #pragma unroll
         for (int t = 0; t < Tile::kTall; ++t) {
             token[t] = shared_float4(stage + reads.tokens + column +
-                                     t * Tile::kThreadRows * Padded::kPitch);
+                                     t * Padded::kPitch);
         }
 #pragma unroll
         for (int w = 0; w < Tile::kWide; ++w) {
@@ -188,8 +189,9 @@ __device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe
 
     const uint32_t row = threadIdx.x / Tile::kThreadCols;
     const uint32_t col = threadIdx.x % Tile::kThreadCols;
-    const Reads reads = {row * Padded::kPitch, Tile::kTokenBytes + col * Padded::kPitch,
-                         (row + col % Tile::kTall * Tile::kThreadRows) * Padded::kPitch};
+    const Reads reads = {row * Tile::kTall * Padded::kPitch,
+                         Tile::kTokenBytes + col * Padded::kPitch,
+                         (row * Tile::kTall + col % Tile::kTall) * Padded::kPitch};
     sum.zero();
     Tree<Tile> tree;
     uint32_t read = start;
@@ -223,7 +225,7 @@ __device__ __forceinline__ void store(const cosmoe::Tile& tile, const Products<T
     const uint32_t col = threadIdx.x % Tile::kThreadCols;
 #pragma unroll
     for (int t = 0; t < Tile::kTall; ++t) {
-        const uint32_t r = row + t * Tile::kThreadRows;
+        const uint32_t r = row * Tile::kTall + t;
         // 64-bit: a row's number times the pitch may pass 2^31.
         float* to = products + r * pitch + col;
 #pragma unroll
@@ -233,13 +235,14 @@ __device__ __forceinline__ void store(const cosmoe::Tile& tile, const Products<T
             }
         }
     }
-    const uint32_t squared = row + col * Tile::kThreadRows;
+    const uint32_t squared = row * Tile::kTall + col;
     if (squares != nullptr && tile.expert == 0 && col < Tile::kTall && squared < tile.tokens) {
         squares[squared] = sum.square;
     }
 }
 
 using Tiles16x16 = Tiling<16, 16, 2, 2, 4>;
+using Tiles32x32 = Tiling<32, 32, 4, 4, 4>;
 using Tiles64x64 = Tiling<64, 64, 4, 4, 4>;
 
 }  // namespace cosmoe

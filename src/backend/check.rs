@@ -139,6 +139,43 @@ pub(crate) fn route<B: Backend>(
     out: &RouteOut<'_, B::Space>,
     memory: impl Memory,
 ) -> Result<()> {
+    route_facts(config, prepared, args, out)?;
+    route_views(args, out).check(memory)
+}
+
+/// Everything but the workspace, of a route and of the plan of its ids.
+pub(crate) fn route_and_plan<B: Backend>(
+    config: &RouterConfig,
+    prepared: &Prepared<B>,
+    args: &RouteArgs<'_, B::Space>,
+    out: &RouteOut<'_, B::Space>,
+    plan: (&PlanConfig, &PlanOut<'_, B::Space>),
+    memory: impl Memory,
+) -> Result<()> {
+    route_facts(config, prepared, args, out)?;
+    let (plan, plan_out) = plan;
+    same_experts(config, plan)?;
+    plan_facts(plan, (out.ids.rows(), out.ids.cols()), plan_out)?;
+    let mut views = route_views(args, out);
+    plan_outputs(&mut views, plan_out);
+    views.check(memory)
+}
+
+/// That a plan is of a router's experts.
+pub(crate) fn same_experts(config: &RouterConfig, plan: &PlanConfig) -> Result<()> {
+    let (expected, found) = (config.num_experts(), plan.num_experts());
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::invalid("plan.num_experts", format!("the router's {expected}"), found))
+}
+
+fn route_facts<B: Backend>(
+    config: &RouterConfig,
+    prepared: &Prepared<B>,
+    args: &RouteArgs<'_, B::Space>,
+    out: &RouteOut<'_, B::Space>,
+) -> Result<()> {
     prepared.check_config(config)?;
     if let Some(Projection { weight, .. }) = &args.projection {
         one_of_two("projection", args.tokens.dtype(), weight.dtype())?;
@@ -161,7 +198,10 @@ pub(crate) fn route<B: Backend>(
         let expected = (shape.tokens, config.num_experts());
         matrix_shape("out.scores", expected, (scores.rows(), scores.cols()))?;
     }
+    Ok(())
+}
 
+fn route_views<S: Space>(args: &RouteArgs<'_, S>, out: &RouteOut<'_, S>) -> Views {
     let mut views = Views::default();
     views.input("tokens", args.tokens.byte_range());
     views.input("experts", args.experts.byte_range());
@@ -176,7 +216,7 @@ pub(crate) fn route<B: Backend>(
     if let Some(scores) = &out.scores {
         views.output("out.scores", matrix_range(scores));
     }
-    views.check(memory)
+    views
 }
 
 pub(crate) fn select_shape(config: &RouterConfig, shape: SelectShape) -> Result<()> {
@@ -238,14 +278,40 @@ pub(crate) fn plan<S: Space>(
     if by_weight && config.capacity() != Capacity::Unlimited && args.weights.is_none() {
         return Err(Error::invalid("weights", "[T, K] f32, to drop by weight", "none"));
     }
+    let ids = (args.ids.rows(), args.ids.cols());
+    let weights = args.weights.as_ref().map(|weights| (weights.rows(), weights.cols()));
+    // Options come before shapes.
+    plan_options(config, out)?;
+    plan_shape(config, PlanShape { tokens: ids.0, top_k: ids.1 })?;
+    if let Some(weights) = weights {
+        matrix_shape("weights", ids, weights)?;
+    }
+    plan_facts(config, ids, out)?;
+
+    let mut views = Views::default();
+    views.matrix("ids", &args.ids);
+    if let Some(weights) = &args.weights {
+        views.matrix("weights", weights);
+    }
+    plan_outputs(&mut views, out);
+    views.check(memory)
+}
+
+fn plan_options<S: Space>(config: &PlanConfig, out: &PlanOut<'_, S>) -> Result<()> {
     if config.align() == 1 && out.expert_of_block.is_some() {
         return Err(Error::invalid("out.expert_of_block", "none with align 1", "a vector"));
     }
-    let (tokens, top_k, experts) = (args.ids.rows(), args.ids.cols(), config.num_experts());
+    Ok(())
+}
+
+fn plan_facts<S: Space>(
+    config: &PlanConfig,
+    (tokens, top_k): (usize, usize),
+    out: &PlanOut<'_, S>,
+) -> Result<()> {
+    plan_options(config, out)?;
+    let experts = config.num_experts();
     let max_rows = plan_shape(config, PlanShape { tokens, top_k })?;
-    if let Some(weights) = &args.weights {
-        matrix_shape("weights", (tokens, top_k), (weights.rows(), weights.cols()))?;
-    }
     vector_len("out.expert_demand", experts, out.expert_demand.len())?;
     vector_len("out.expert_counts", experts, out.expert_counts.len())?;
     vector_len("out.expert_offsets", experts + 1, out.expert_offsets.len())?;
@@ -254,13 +320,10 @@ pub(crate) fn plan<S: Space>(
     if let Some(blocks) = &out.expert_of_block {
         vector_len("out.expert_of_block", max_rows / config.align(), blocks.len())?;
     }
-    vector_len("out.stats", stats::LEN, out.stats.len())?;
+    vector_len("out.stats", stats::LEN, out.stats.len())
+}
 
-    let mut views = Views::default();
-    views.matrix("ids", &args.ids);
-    if let Some(weights) = &args.weights {
-        views.matrix("weights", weights);
-    }
+fn plan_outputs<S: Space>(views: &mut Views, out: &PlanOut<'_, S>) {
     views.output("out.expert_demand", vector_range(&out.expert_demand));
     views.output("out.expert_counts", vector_range(&out.expert_counts));
     views.output("out.expert_offsets", vector_range(&out.expert_offsets));
@@ -270,7 +333,6 @@ pub(crate) fn plan<S: Space>(
         views.output("out.expert_of_block", vector_range(blocks));
     }
     views.output("out.stats", vector_range(&out.stats));
-    views.check(memory)
 }
 
 pub(crate) fn gather<T: Scalar, S: Space>(
@@ -333,7 +395,7 @@ pub(crate) fn anywhere(_argument: &'static str, _address: usize) -> Result<()> {
 /// The memory that a call names, inputs first.
 #[derive(Default)]
 struct Views {
-    ranges: [Option<(&'static str, Range<usize>)>; 12],
+    ranges: [Option<(&'static str, Range<usize>)>; 16],
     len: usize,
     inputs: usize,
 }

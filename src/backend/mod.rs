@@ -83,6 +83,39 @@ pub trait Backend: sealed::Sealed + Sized {
         workspace: Workspace<'_, Self::Space>,
     ) -> Result<()>;
 
+    /// Workspace of a [`route_and_plan`](Self::route_and_plan) of this shape: never less for more tokens.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn route_and_plan_workspace(
+        &self,
+        config: &RouterConfig,
+        shape: RouteShape,
+        plan: &PlanConfig,
+    ) -> Result<WorkspaceSize> {
+        check::same_experts(config, plan)?;
+        let planned = PlanShape { tokens: shape.tokens, top_k: config.top_k() };
+        let size = self.route_workspace(config, shape)?;
+        Ok(size.max(self.plan_workspace(plan, planned)?))
+    }
+
+    /// [`route`](Self::route), and the [`plan`](Self::plan) of its ids and weights, in fewer steps where
+    /// the backend can: the results are those of the two calls.
+    ///
+    /// # Errors
+    /// As the trait says.
+    #[allow(clippy::too_many_arguments)] // those of the two calls
+    fn route_and_plan(
+        &self,
+        config: &RouterConfig,
+        prepared: &Prepared<Self>,
+        args: RouteArgs<'_, Self::Space>,
+        out: RouteOut<'_, Self::Space>,
+        plan: &PlanConfig,
+        plan_out: PlanOut<'_, Self::Space>,
+        workspace: Workspace<'_, Self::Space>,
+    ) -> Result<()>;
+
     /// Workspace of a [`select`](Self::select) of this shape: never less for more tokens.
     ///
     /// # Errors

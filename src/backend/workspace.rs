@@ -31,6 +31,12 @@ pub struct Workspace<'a, S: Space = Host> {
 }
 
 impl<S: Space> Workspace<'_, S> {
+    /// A shorter borrow of the same memory.
+    #[must_use]
+    pub fn reborrow(&mut self) -> Workspace<'_, S> {
+        Workspace { scratch: self.scratch.reborrow(), state: self.state.reborrow() }
+    }
+
     pub(crate) fn check(&self, needed: WorkspaceSize) -> Result<()> {
         let check = |argument, expected, found| {
             if found < expected {

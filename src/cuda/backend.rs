@@ -16,7 +16,7 @@ use crate::backend::{
 use crate::config::{PlanConfig, RouterConfig};
 use crate::element::{Element, Scalar};
 use crate::error::Result;
-use crate::view::{CudaSpace, MatrixMut};
+use crate::view::{CudaSpace, MatrixMut, VectorMut};
 
 /// A CUDA device, bound to one stream.
 ///
@@ -202,7 +202,65 @@ impl Backend for Cuda {
         let layout = route::Layout::new(config, args.shape(), self.slab_bytes);
         self.check_workspace(&workspace, layout.workspace())?;
         let (stream, terms) = (&self.stream, prepared.terms());
-        route::route(stream, &layout, self.score_policy, config, terms, &args, out, workspace)
+        let policy = self.score_policy;
+        route::route(stream, &layout, policy, config, terms, &args, out, workspace, None)?;
+        Ok(())
+    }
+
+    fn route_and_plan_workspace(
+        &self,
+        config: &RouterConfig,
+        shape: RouteShape,
+        plan: &PlanConfig,
+    ) -> Result<WorkspaceSize> {
+        check::same_experts(config, plan)?;
+        let routed = self.route_workspace(config, shape)?;
+        let planned = PlanShape { tokens: shape.tokens, top_k: config.top_k() };
+        let size = self.plan_workspace(plan, planned)?;
+        let fused = plan::fused_scratch(plan, planned)?;
+        Ok(WorkspaceSize { scratch: routed.scratch + size.scratch.max(fused), state: routed.state })
+    }
+
+    /// One launch up to 64 tokens, two beyond, three where weights decide what is dropped, if E is up to
+    /// 512, K up to 32, and rows are aligned to 16 bytes; else those of the two calls.
+    fn route_and_plan(
+        &self,
+        config: &RouterConfig,
+        prepared: &Prepared<Self>,
+        args: RouteArgs<'_, CudaSpace>,
+        mut out: RouteOut<'_, CudaSpace>,
+        plan: &PlanConfig,
+        mut plan_out: PlanOut<'_, CudaSpace>,
+        workspace: Workspace<'_, CudaSpace>,
+    ) -> Result<()> {
+        let plans = (plan, &plan_out);
+        check::route_and_plan(config, prepared, &args, &out, plans, self.memory())?;
+        prepared.terms().check_stream(&self.stream)?;
+        let size = self.route_and_plan_workspace(config, args.shape(), plan)?;
+        self.check_workspace(&workspace, size)?;
+        let layout = route::Layout::new(config, args.shape(), self.slab_bytes);
+        let Workspace { scratch, state } = workspace;
+        let (for_route, mut for_plan) = scratch.split_at(layout.workspace().scratch);
+        let planned = route::Planned {
+            config: plan,
+            out: &mut plan_out,
+            scratch: for_plan.as_mut_ptr().addr() as u64,
+        };
+        let (stream, terms, policy) = (&self.stream, prepared.terms(), self.score_policy);
+        let workspace = Workspace { scratch: for_route, state };
+        let scores = out.scores.as_mut().map(MatrixMut::reborrow);
+        let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
+        let routed = RouteOut { ids, weights, scores };
+        let planned = Some(planned);
+        if route::route(stream, &layout, policy, config, terms, &args, routed, workspace, planned)?
+        {
+            return Ok(());
+        }
+        let args = PlanArgs { ids: out.ids.as_ref(), weights: Some(out.weights.as_ref()) };
+        let shape = PlanShape { tokens: args.ids.rows(), top_k: args.ids.cols() };
+        let layout = plan::Layout::new(plan, shape)?;
+        let state = VectorMut::empty();
+        plan::plan(stream, layout, plan, &args, plan_out, Workspace { scratch: for_plan, state })
     }
 
     fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {

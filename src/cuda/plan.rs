@@ -70,35 +70,55 @@ fn drops_by_weight(config: &PlanConfig, shape: PlanShape) -> bool {
         && config.resolve_capacity(shape.tokens, shape.top_k).is_some()
 }
 
-/// The arguments have passed [`check::plan`](crate::backend::check::plan), and the workspace its check.
-pub(super) fn plan(
-    stream: &Stream,
-    layout: Layout,
+/// Where the tables are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tables {
+    tile_counts: u64,
+    tile_invalid: u64,
+    list: u64,
+    list_offsets: u64,
+}
+
+impl Tables {
+    /// One after the other from `start` on, for so many tiles.
+    fn new(layout: &Layout, start: u64, tiles: usize) -> Self {
+        let after = |start: u64, words: usize| start + (words * WORD) as u64;
+        let tile_counts = start.next_multiple_of(WORD as u64);
+        let tile_invalid = after(tile_counts, tiles * layout.experts);
+        let list = after(tile_invalid, tiles);
+        let list_offsets = after(list, if layout.by_weight { layout.assignments } else { 0 });
+        Self { tile_counts, tile_invalid, list, list_offsets }
+    }
+}
+
+/// The ids that are planned, and their weights where those decide: `[T, K]` on the device.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Assignments {
+    pub(super) ids: u64,
+    pub(super) weights: u64,
+    pub(super) id_stride: usize,
+    pub(super) weight_stride: usize,
+    pub(super) tokens: usize,
+    pub(super) top_k: usize,
+}
+
+/// What the kernels are told.
+fn params(
+    layout: &Layout,
     config: &PlanConfig,
-    args: &PlanArgs<'_, CudaSpace>,
-    mut out: PlanOut<'_, CudaSpace>,
-    mut workspace: Workspace<'_, CudaSpace>,
-) -> Result<()> {
-    let (tokens, top_k) = (args.ids.rows(), args.ids.cols());
-    let mut next = workspace.scratch.as_mut_ptr().addr().next_multiple_of(WORD) as u64;
-    let mut take = |words: usize| {
-        let address = next;
-        next += (words * WORD) as u64;
-        address
-    };
-    let (tile_counts, tile_invalid) = (take(layout.tiles * layout.experts), take(layout.tiles));
-    let (list, list_offsets) = match layout.by_weight {
-        true => (take(layout.assignments), take(layout.experts)),
-        false => (0, 0),
-    };
+    of: &Assignments,
+    out: &mut PlanOut<'_, CudaSpace>,
+    tables: Tables,
+) -> PlanParams {
     let window = config.expert_window();
-    let capacity = config.resolve_capacity(tokens, top_k).unwrap_or(usize::MAX);
+    let capacity = config.resolve_capacity(of.tokens, of.top_k).unwrap_or(usize::MAX);
     let blocks = out.expert_of_block.as_mut();
     let (expert_of_block, blocks) =
         blocks.map_or((0, 0), |blocks| (blocks.as_mut_ptr().addr(), blocks.len()));
-    let params = PlanParams {
-        ids: args.ids.as_ptr().addr() as u64,
-        weights: args.weights.map_or(0, |weights| weights.as_ptr().addr()) as u64,
+    let Tables { tile_counts, tile_invalid, list, list_offsets } = tables;
+    PlanParams {
+        ids: of.ids,
+        weights: of.weights,
         demand: out.expert_demand.as_mut_ptr().addr() as u64,
         counts: out.expert_counts.as_mut_ptr().addr() as u64,
         offsets: out.expert_offsets.as_mut_ptr().addr() as u64,
@@ -110,11 +130,11 @@ pub(super) fn plan(
         tile_invalid,
         list,
         list_offsets,
-        id_stride: args.ids.row_stride() as u64,
-        weight_stride: args.weights.map_or(0, |weights| weights.row_stride()) as u64,
+        id_stride: of.id_stride as u64,
+        weight_stride: of.weight_stride as u64,
         // The checks keep all of these below 2^31; a capacity beyond that is none.
         assignments: layout.assignments as u32,
-        top_k: top_k as u32,
+        top_k: of.top_k as u32,
         experts: layout.experts as u32,
         window_start: window.start as u32,
         window_len: window.len() as u32,
@@ -125,15 +145,135 @@ pub(super) fn plan(
         tiles: layout.tiles as u32,
         tile_len: layout.tile_len as u32,
         by_weight: layout.by_weight.into(),
+    }
+}
+
+/// The arguments have passed [`check::plan`](crate::backend::check::plan), and the workspace its check.
+pub(super) fn plan(
+    stream: &Stream,
+    layout: Layout,
+    config: &PlanConfig,
+    args: &PlanArgs<'_, CudaSpace>,
+    mut out: PlanOut<'_, CudaSpace>,
+    mut workspace: Workspace<'_, CudaSpace>,
+) -> Result<()> {
+    let assignments = Assignments {
+        ids: args.ids.as_ptr().addr() as u64,
+        weights: args.weights.map_or(0, |weights| weights.as_ptr().addr()) as u64,
+        id_stride: args.ids.row_stride(),
+        weight_stride: args.weights.map_or(0, |weights| weights.row_stride()),
+        tokens: args.ids.rows(),
+        top_k: args.ids.cols(),
     };
-    for (step, blocks, threads) in steps(&layout, stream.context().facts()) {
+    let tables = Tables::new(&layout, workspace.scratch.as_mut_ptr().addr() as u64, layout.tiles);
+    let params = params(&layout, config, &assignments, &mut out, tables);
+    // SAFETY: the kernels read `ids` and `weights` and write the outputs, inside the shapes that the
+    // views vouch for, which do not overlap; and tables of the layout's sizes in scratch, which is as
+    // large as the layout says.
+    unsafe { run(stream, &layout, &params, steps(&layout, stream.context().facts())) }
+}
+
+/// Submits steps.
+///
+/// # Safety
+/// What `params` points to is memory of the stream's device of the sizes that it says.
+unsafe fn run(
+    stream: &Stream,
+    layout: &Layout,
+    params: &PlanParams,
+    steps: impl Iterator<Item = (PlanStep, usize, u32)>,
+) -> Result<()> {
+    debug_assert_eq!(params.assignments as usize, layout.assignments);
+    for (step, blocks, threads) in steps {
         let grid = Grid { blocks: [blocks as u64, 1], threads };
-        // SAFETY: the kernels read `ids` and `weights` and write the outputs, inside the shapes that the
-        // views vouch for, which do not overlap; and tables of the layout's sizes in scratch, which
-        // is as large as the layout says.
-        unsafe { launch(stream, params::plan(step), grid, &params)? };
+        // SAFETY: as the caller vouches.
+        unsafe { launch(stream, params::plan(step), grid, params)? };
     }
     Ok(())
+}
+
+/// The plan of a route's ids, of which the route's kernel does the first steps, or all.
+#[derive(Debug)]
+pub(super) struct Fused {
+    layout: Layout,
+    pub(super) params: PlanParams,
+    pub(super) mode: FusedMode,
+}
+
+/// The kernels' numbers, see `kernels/score/plan.cuh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FusedMode {
+    Whole = 1,
+    Counts = 2,
+}
+
+/// How the route's kernel cuts its tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FusedTiles {
+    /// Tokens of a tile.
+    pub(super) tokens: usize,
+    /// Warps of a block.
+    pub(super) warps: usize,
+}
+
+/// Most tiles of a route whose kernel counts for the plan.
+pub(super) const FUSED_TILES: usize = 1022;
+
+/// Up to so many tokens one block plans: more would take it longer than another launch.
+const WHOLE_TOKENS: usize = 64;
+
+/// Tokens of a tile at least.
+const FUSED_TOKENS: usize = 16;
+
+/// Bytes of scratch at the end of a route's for the tables of [`Fused`].
+pub(super) fn fused_scratch(config: &PlanConfig, shape: PlanShape) -> Result<usize> {
+    let layout = Layout::new(config, shape)?;
+    let tiles = shape.tokens.div_ceil(FUSED_TOKENS).min(FUSED_TILES);
+    let words = tiles.saturating_mul(layout.experts + 1)
+        + if layout.by_weight { layout.assignments + layout.experts } else { 0 };
+    Ok(words * WORD + WORD - 1)
+}
+
+impl Fused {
+    /// `scratch` has the bytes that [`fused_scratch`] says; the tiles are at most [`FUSED_TILES`].
+    pub(super) fn new(
+        config: &PlanConfig,
+        of: &Assignments,
+        out: &mut PlanOut<'_, CudaSpace>,
+        scratch: u64,
+        tiles: FusedTiles,
+    ) -> Result<Self> {
+        let shape = PlanShape { tokens: of.tokens, top_k: of.top_k };
+        let mut layout = Layout::new(config, shape)?;
+        let count = of.tokens.div_ceil(tiles.tokens);
+        let few = of.tokens <= WHOLE_TOKENS && !layout.by_weight;
+        let mode = if few { FusedMode::Whole } else { FusedMode::Counts };
+        (layout.tile_len, layout.tiles) = match mode {
+            FusedMode::Counts => (tiles.tokens * of.top_k, count),
+            FusedMode::Whole => {
+                let piece = layout.assignments.div_ceil(tiles.warps).next_multiple_of(32).max(32);
+                (piece, layout.assignments.div_ceil(piece))
+            }
+        };
+        let tables = Tables::new(&layout, scratch, layout.tiles);
+        let params = params(&layout, config, of, out, tables);
+        Ok(Self { layout, params, mode })
+    }
+
+    /// What the route's kernel has not done.
+    ///
+    /// # Safety
+    /// As for [`launch`]; the kernel was submitted before.
+    pub(super) unsafe fn finish(&self, stream: &Stream) -> Result<()> {
+        if self.mode == FusedMode::Whole {
+            return Ok(());
+        }
+        let device = stream.context().facts();
+        let left =
+            |(step, ..): &(PlanStep, usize, u32)| matches!(step, PlanStep::Place | PlanStep::Drop);
+        // SAFETY: as the caller vouches.
+        unsafe { run(stream, &self.layout, &self.params, steps(&self.layout, device).filter(left)) }
+    }
 }
 
 /// The launches: kernel, blocks, threads of a block.

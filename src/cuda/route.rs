@@ -2,15 +2,17 @@
 //! selects, in the same kernel or in another one. Products of a slab of tokens at a time are in the workspace.
 #![allow(unsafe_code)]
 
+use bytemuck::Zeroable;
+
 use super::driver::{Grid, Stream, launch};
 use super::params::{
     FINISH, FINISH_THREADS, FUSED_EXPERTS, FUSED_TOP_K, FinishParams, PROJECT, PROJECT_THREADS,
     ProjectParams, RouteParams, ScoreParams, Scorer,
 };
 use super::policy::{self, DeviceFacts, Rows, ScorePolicy, ScoreShape};
-use super::{ExpertTerms, prepare, select};
-use crate::backend::{RouteArgs, RouteOut, RouteShape, Workspace, WorkspaceSize};
-use crate::config::{RouterConfig, Score};
+use super::{ExpertTerms, plan, prepare, select};
+use crate::backend::{PlanOut, RouteArgs, RouteOut, RouteShape, Workspace, WorkspaceSize};
+use crate::config::{PlanConfig, RouterConfig, Score};
 use crate::cpu::Side;
 use crate::element::DType;
 use crate::error::Result;
@@ -29,9 +31,11 @@ const PITCH: usize = 4;
 /// Where scratch is aligned to.
 const ALIGN: usize = 16;
 
-/// Tiles of tokens whose blocks can count themselves in, and what the counts take of the state.
-const ARRIVALS: usize = 1023;
+/// Tiles of tokens whose blocks can count themselves in; the next count is the plan's, of tiles. What the
+/// counts take of the state, which may start anywhere.
+const ARRIVALS: usize = plan::FUSED_TILES;
 const STATE_BYTES: usize = 4096;
+const _: () = assert!((ARRIVALS + 1) * size_of::<u32>() + 3 <= STATE_BYTES);
 
 /// How a route is cut into slabs of tokens, and what memory that takes. All sizes are in floats.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +94,6 @@ impl Layout {
         let floats = self.sums + self.squares + self.projected + self.lists;
         // Scratch may start anywhere.
         let scratch = if self.tokens == 0 { 0 } else { floats * FLOAT + ALIGN - 1 };
-        // State may start anywhere, too.
         let state = if self.fusable && self.tokens > 0 { STATE_BYTES } else { 0 };
         WorkspaceSize { scratch, state }
     }
@@ -303,7 +306,16 @@ impl Job<'_> {
     }
 }
 
-/// The arguments have passed [`check::route`](crate::backend::check::route), and the workspace its
+/// The plan that is to come with a route.
+pub(super) struct Planned<'a, 'o> {
+    pub(super) config: &'a PlanConfig,
+    pub(super) out: &'a mut PlanOut<'o, CudaSpace>,
+    /// Bytes as [`plan::fused_scratch`] says.
+    pub(super) scratch: u64,
+}
+
+/// Whether the plan that was asked for has been made. The arguments have passed
+/// [`check::route`](crate::backend::check::route) or that of a route and its plan, and the workspace its
 /// check.
 #[allow(clippy::too_many_arguments)] // the operation's own, and what the backend has found for them
 pub(super) fn route(
@@ -315,9 +327,10 @@ pub(super) fn route(
     args: &RouteArgs<'_, CudaSpace>,
     mut out: RouteOut<'_, CudaSpace>,
     mut workspace: Workspace<'_, CudaSpace>,
-) -> Result<()> {
+    planned: Option<Planned<'_, '_>>,
+) -> Result<bool> {
     if layout.tokens == 0 {
-        return Ok(());
+        return Ok(false);
     }
     let places = Places::new(layout, &mut workspace);
     let num_tokens = args.num_tokens.map_or(0, |count| count.as_ptr().addr()) as u64;
@@ -348,6 +361,25 @@ pub(super) fn route(
 
     let bias = args.bias.map_or(0, |bias| bias.as_ptr().addr()) as u64;
     let whole = select::selection(config, bias, &mut out.ids, &mut out.weights, places.lists);
+    let tiles = plan::FusedTiles {
+        tokens: product.scorer.tile.tokens as usize,
+        warps: (product.scorer.tile.threads / 32) as usize,
+    };
+    let counted = slab >= layout.tokens && layout.tokens.div_ceil(tiles.tokens) <= ARRIVALS;
+    let planned = match planned.filter(|_| fused.is_some() && counted) {
+        None => None,
+        Some(Planned { config, out, scratch }) => {
+            let of = plan::Assignments {
+                ids: whole.ids,
+                weights: whole.weights,
+                id_stride: whole.id_stride as usize,
+                weight_stride: whole.weight_stride as usize,
+                tokens: layout.tokens,
+                top_k: whole.top_k as usize,
+            };
+            Some(plan::Fused::new(config, &of, out, scratch, tiles)?)
+        }
+    };
     let scores = out.scores.as_mut().map(|s| (s.as_mut_ptr().addr() as u64, s.row_stride()));
     let squares = if config.score() == Score::Linear { 0 } else { places.squares };
     let (score, offset) = prepare::score(config.score(), Side::Token);
@@ -396,7 +428,16 @@ pub(super) fn route(
         };
         if let Some(entry) = fused {
             let score = job.params(&product, first, left, squares);
-            let params = RouteParams { score, finish, arrivals: places.arrivals, reserved: 0 };
+            let params = RouteParams {
+                score,
+                finish,
+                plan: planned.as_ref().map_or(Zeroable::zeroed(), |planned| planned.params),
+                arrivals: places.arrivals,
+                plan_arrivals: ARRIVALS as u32,
+                plan_mode: planned.as_ref().map_or(0, |planned| planned.mode as u32),
+                token_tiles: rows.div_ceil(tiles.tokens) as u32,
+                reserved: 0,
+            };
             // SAFETY: as above; projected tokens have been written before, in stream order; there is
             // a count for each tile of tokens of a slab.
             unsafe { launch(stream, entry, product.grid(rows), &params)? };
@@ -411,7 +452,10 @@ pub(super) fn route(
             launch(stream, &FINISH, grid, &finish)?;
         }
     }
-    Ok(())
+    let Some(planned) = planned else { return Ok(false) };
+    // SAFETY: as above; the route's kernel was submitted with the same parameters.
+    unsafe { planned.finish(stream)? };
+    Ok(true)
 }
 
 #[cfg(test)]

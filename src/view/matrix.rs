@@ -194,6 +194,18 @@ impl<T: Scalar, S: Space> MatrixMut<'_, T, S> {
     pub fn reborrow(&mut self) -> MatrixMut<'_, T, S> {
         MatrixMut { ptr: self.ptr, memory: PhantomData, ..*self }
     }
+
+    /// A shorter shared borrow of the same elements.
+    #[must_use]
+    pub fn as_ref(&self) -> MatrixRef<'_, T, S> {
+        MatrixRef {
+            ptr: self.ptr,
+            rows: self.rows,
+            cols: self.cols,
+            row_stride: self.row_stride,
+            memory: PhantomData,
+        }
+    }
 }
 
 impl<'a, T: Scalar> MatrixRef<'a, T, Host> {

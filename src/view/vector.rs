@@ -121,6 +121,19 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
     pub fn reborrow(&mut self) -> VectorMut<'_, T, S> {
         VectorMut { ptr: self.ptr, len: self.len, memory: PhantomData }
     }
+
+    /// The first `len` elements and the others; all are the first's if there are no more.
+    pub(crate) fn split_at(self, len: usize) -> (Self, Self) {
+        let len = len.min(self.len);
+        let rest =
+            Self { ptr: self.ptr.wrapping_add(len), len: self.len - len, memory: PhantomData };
+        (Self { len, ..self }, rest)
+    }
+
+    /// No elements.
+    pub(crate) fn empty() -> Self {
+        Self { ptr: std::ptr::dangling_mut(), len: 0, memory: PhantomData }
+    }
 }
 
 impl<'a, T: Scalar> VectorRef<'a, T, Host> {

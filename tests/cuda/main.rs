@@ -9,6 +9,7 @@
 mod common;
 
 mod device;
+mod dispatch;
 mod errors;
 mod graphs;
 mod interop;
@@ -38,7 +39,8 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 11] = [
+const TESTS: [&[Test]; 12] = [
+    dispatch::TESTS,
     errors::TESTS,
     graphs::TESTS,
     interop::TESTS,

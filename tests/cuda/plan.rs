@@ -4,13 +4,14 @@ use std::cell::Cell;
 
 use cosmoe::cuda::{Buffer, Cuda, interop};
 use cosmoe::{
-    Backend, Capacity, DropPolicy, Error, PlanArgs, PlanConfig, PlanOut, PlanShape, Workspace,
-    WorkspaceSize, oracle, stats,
+    Backend, Capacity, DropPolicy, Error, PlanArgs, PlanConfig, PlanShape, Workspace,
+    WorkspaceSize, oracle,
 };
 use cudarc::driver::{CudaContext, sys};
 
 use crate::common::{PlanInput, PlanRunner, Planned, Rng, SENTINEL, plan_cases};
 use crate::device::{OnDevice, cuda};
+use crate::run::PlanThere;
 
 crate::tests!("plan":
     the_cases_of_every_backend,
@@ -30,20 +31,10 @@ struct There<'a> {
     pad: usize,
     ids: Buffer<i32>,
     weights: Option<Buffer<f32>>,
-    out: Outputs,
+    out: PlanThere,
     scratch: Buffer<u8>,
     /// Where scratch starts: never aligned.
     start: usize,
-}
-
-struct Outputs {
-    expert_demand: Buffer<i32>,
-    expert_counts: Buffer<i32>,
-    expert_offsets: Buffer<i32>,
-    row_of_assignment: Buffer<i32>,
-    assignment_of_row: Buffer<i32>,
-    expert_of_block: Option<Buffer<i32>>,
-    stats: Buffer<i32>,
 }
 
 /// Rows of `width`, `pad` elements of `gap` between them.
@@ -58,18 +49,7 @@ impl<'a> There<'a> {
         let shape = PlanShape { tokens, top_k };
         let WorkspaceSize { scratch, state } = cuda.plan_workspace(config, shape).unwrap();
         assert_eq!(state, 0);
-        let unwritten = |len: usize| Buffer::new(cuda, &vec![SENTINEL; len]).unwrap();
-        let (experts, align) = (config.num_experts(), config.align());
-        let rows = config.max_rows(tokens, top_k).unwrap();
-        let out = Outputs {
-            expert_demand: unwritten(experts),
-            expert_counts: unwritten(experts),
-            expert_offsets: unwritten(experts + 1),
-            row_of_assignment: unwritten(tokens * top_k),
-            assignment_of_row: unwritten(rows),
-            expert_of_block: (align > 1).then(|| unwritten(rows / align)),
-            stats: unwritten(stats::LEN),
-        };
+        let out = PlanThere::new(cuda, config, tokens, top_k);
         let weights = input
             .weights
             .as_ref()
@@ -95,27 +75,7 @@ impl<'a> There<'a> {
             ids: self.ids.matrix(0, shape, stride).unwrap(),
             weights: self.weights.as_ref().map(|w| w.matrix(0, shape, stride).unwrap()),
         };
-        let out = &mut self.out;
-        let all = |buffer: &mut Buffer<i32>| 0..buffer.len();
-        macro_rules! whole {
-            ($name:ident) => {{
-                let range = all(&mut out.$name);
-                out.$name.vector_mut(range).unwrap()
-            }};
-        }
-        let expert_of_block = out.expert_of_block.as_mut().map(|blocks| {
-            let range = all(blocks);
-            blocks.vector_mut(range).unwrap()
-        });
-        let out = PlanOut {
-            expert_demand: whole!(expert_demand),
-            expert_counts: whole!(expert_counts),
-            expert_offsets: whole!(expert_offsets),
-            row_of_assignment: whole!(row_of_assignment),
-            assignment_of_row: whole!(assignment_of_row),
-            expert_of_block,
-            stats: whole!(stats),
-        };
+        let out = self.out.views();
         let mut state = Buffer::new(self.cuda, &[]).unwrap();
         let end = self.scratch.len();
         let workspace = Workspace {
@@ -126,18 +86,7 @@ impl<'a> There<'a> {
     }
 
     fn read(&self) -> Planned {
-        let read = |buffer: &Buffer<i32>| buffer.read().unwrap();
-        let counted = read(&self.out.stats);
-        Planned {
-            expert_demand: read(&self.out.expert_demand),
-            expert_counts: read(&self.out.expert_counts),
-            expert_offsets: read(&self.out.expert_offsets),
-            row_of_assignment: read(&self.out.row_of_assignment),
-            assignment_of_row: read(&self.out.assignment_of_row),
-            expert_of_block: self.out.expert_of_block.as_ref().map(read),
-            dropped: counted[stats::DROPPED],
-            invalid: counted[stats::INVALID],
-        }
+        self.out.read()
     }
 }
 

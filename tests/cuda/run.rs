@@ -2,12 +2,15 @@
 
 use cosmoe::cuda::{Buffer, Cuda};
 use cosmoe::{
-    Backend, CudaSpace, DType, FloatMatrixRef, PrepareArgs, Projection, RouteArgs, RouteOut,
-    RouteShape, RouterConfig, Scalar, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
+    Backend, CudaSpace, DType, FloatMatrixRef, PlanConfig, PlanOut, PrepareArgs, Projection,
+    RouteArgs, RouteOut, RouteShape, RouterConfig, Scalar, SelectArgs, SelectOut, SelectShape,
+    VectorMut, Workspace, WorkspaceSize, stats,
 };
 use half::{bf16, f16};
 
-use crate::common::{Matrix, Options, RouteInput, Routed, Runner, SelectInput, Selected};
+use crate::common::{
+    Matrix, Options, Planned, RouteInput, Routed, Runner, SENTINEL, SelectInput, Selected,
+};
 use crate::device::OnDevice;
 
 /// What outputs hold before a call: elements that no call may leave.
@@ -139,6 +142,7 @@ pub(crate) struct RouteThere<'a> {
     pub(crate) scores: Option<Output<f32>>,
     lent: Lent,
     options: Options,
+    plan: Option<(&'a PlanConfig, PlanThere)>,
 }
 
 impl<'a> RouteThere<'a> {
@@ -147,6 +151,17 @@ impl<'a> RouteThere<'a> {
         config: &'a RouterConfig,
         input: &RouteInput,
         options: Options,
+    ) -> Self {
+        Self::with_plan(cuda, config, input, options, None)
+    }
+
+    /// With the plan of its ids.
+    pub(crate) fn with_plan(
+        cuda: &'a Cuda,
+        config: &'a RouterConfig,
+        input: &RouteInput,
+        options: Options,
+        plan: Option<&'a PlanConfig>,
     ) -> Self {
         let rows = input.tokens.rows;
         let experts = There::new(cuda, &input.experts);
@@ -160,7 +175,10 @@ impl<'a> RouteThere<'a> {
             token_dtype: input.tokens.dtype(),
             expert_dtype: input.experts.dtype(),
         };
-        let size = cuda.route_workspace(config, shape).unwrap();
+        let size = match plan {
+            Some(plan) => cuda.route_and_plan_workspace(config, shape, plan).unwrap(),
+            None => cuda.route_workspace(config, shape).unwrap(),
+        };
         let output = |cols| Output::new(cuda, (rows, cols), options.pad, UNWRITTEN);
         Self {
             cuda,
@@ -180,6 +198,7 @@ impl<'a> RouteThere<'a> {
             lent: Lent::new(cuda, size, options),
             options,
             input: input.clone(),
+            plan: plan.map(|plan| (plan, PlanThere::new(cuda, plan, rows, config.top_k()))),
         }
     }
 
@@ -200,7 +219,30 @@ impl<'a> RouteThere<'a> {
             weights: self.weights.view(),
             scores: self.scores.as_mut().map(Output::view),
         };
-        self.cuda.route(self.config, &self.prepared, args, out, self.lent.workspace())
+        let workspace = self.lent.workspace();
+        match &mut self.plan {
+            None => self.cuda.route(self.config, &self.prepared, args, out, workspace),
+            Some((plan, there)) => {
+                let (config, prepared, views) = (self.config, &self.prepared, there.views());
+                self.cuda.route_and_plan(config, prepared, args, out, plan, views, workspace)
+            }
+        }
+    }
+
+    /// Another configuration for the same outputs.
+    pub(crate) fn swap_plan(&mut self, config: &'a PlanConfig) {
+        if let Some((plan, _)) = &mut self.plan {
+            *plan = config;
+        }
+    }
+
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.ids.read().iter().all(|&id| id == UNWRITTEN_ID)
+            && self.weights.read().iter().all(|&weight| weight == UNWRITTEN)
+    }
+
+    pub(crate) fn planned(&self) -> Planned {
+        self.plan.as_ref().unwrap().1.read()
     }
 
     pub(crate) fn read(&self) -> Routed {
@@ -245,5 +287,64 @@ impl Runner for OnDevice {
         cuda.select(config, args, out, lent.workspace()).unwrap();
         lent.check(options);
         Selected { ids: ids.read(), weights: weights.read(), top_k }
+    }
+}
+
+/// The arrays of a plan on the device.
+pub(crate) struct PlanThere {
+    pub(crate) expert_demand: Buffer<i32>,
+    expert_counts: Buffer<i32>,
+    expert_offsets: Buffer<i32>,
+    row_of_assignment: Buffer<i32>,
+    assignment_of_row: Buffer<i32>,
+    expert_of_block: Option<Buffer<i32>>,
+    stats: Buffer<i32>,
+}
+
+impl PlanThere {
+    pub(crate) fn new(cuda: &Cuda, config: &PlanConfig, tokens: usize, top_k: usize) -> Self {
+        let unwritten = |len: usize| Buffer::new(cuda, &vec![SENTINEL; len]).unwrap();
+        let (experts, align) = (config.num_experts(), config.align());
+        let rows = config.max_rows(tokens, top_k).unwrap();
+        Self {
+            expert_demand: unwritten(experts),
+            expert_counts: unwritten(experts),
+            expert_offsets: unwritten(experts + 1),
+            row_of_assignment: unwritten(tokens * top_k),
+            assignment_of_row: unwritten(rows),
+            expert_of_block: (align > 1).then(|| unwritten(rows / align)),
+            stats: unwritten(stats::LEN),
+        }
+    }
+
+    pub(crate) fn views(&mut self) -> PlanOut<'_, CudaSpace> {
+        fn whole(buffer: &mut Buffer<i32>) -> VectorMut<'_, i32, CudaSpace> {
+            let range = 0..buffer.len();
+            buffer.vector_mut(range).unwrap()
+        }
+        PlanOut {
+            expert_demand: whole(&mut self.expert_demand),
+            expert_counts: whole(&mut self.expert_counts),
+            expert_offsets: whole(&mut self.expert_offsets),
+            row_of_assignment: whole(&mut self.row_of_assignment),
+            assignment_of_row: whole(&mut self.assignment_of_row),
+            expert_of_block: self.expert_of_block.as_mut().map(whole),
+            stats: whole(&mut self.stats),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Planned {
+        let read = |buffer: &Buffer<i32>| buffer.read().unwrap();
+        let counted = read(&self.stats);
+        Planned {
+            expert_demand: read(&self.expert_demand),
+            expert_counts: read(&self.expert_counts),
+            expert_offsets: read(&self.expert_offsets),
+            row_of_assignment: read(&self.row_of_assignment),
+            assignment_of_row: read(&self.assignment_of_row),
+            expert_of_block: self.expert_of_block.as_ref().map(read),
+            dropped: counted[stats::DROPPED],
+            invalid: counted[stats::INVALID],
+        }
     }
 }

@@ -93,7 +93,9 @@ fn run_without_kernels() -> Result<()> {
         (
             &["route", "--top-k", "2", "--device", "cuda"],
             1,
-            format!("error: --device: expected auto or cpu, found cuda: {lacks}\n"),
+            format!(
+                "error: --device: expected auto, cpu or a CUDA device that answers, found cuda: {lacks}\n"
+            ),
         ),
     ] {
         let mut command = Command::new(&program);

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Entry, SELECT_THREADS, Selection};
+use super::{Entry, PlanParams, SELECT_THREADS, Selection};
 use crate::element::DType;
 
 /// Argument of `kernels/score_*.cu`.
@@ -48,8 +48,10 @@ impl Tile {
     /// Bytes of shared memory of a fused kernel: what the products take, or what the selection does after
     /// them, see `kernels/score/route.cuh`.
     const fn fused(self) -> u32 {
-        let products = self.tokens * (self.experts + 8 + 1) * 4;
-        let finish = products + self.threads / 32 * FUSED_WARP_BYTES;
+        let (products, warps) = (self.tokens * (self.experts + 8), self.threads / 32);
+        let logits = warps * FUSED_EXPERTS as u32;
+        let floats = if products > logits { products } else { logits } + self.tokens;
+        let finish = floats * 4 + warps * FUSED_WARP_BYTES;
         if finish > self.shared { finish } else { self.shared }
     }
 }
@@ -80,10 +82,15 @@ const FUSED_WARP_BYTES: u32 =
 pub(in crate::cuda) struct RouteParams {
     pub(in crate::cuda) score: ScoreParams,
     pub(in crate::cuda) finish: FinishParams,
+    pub(in crate::cuda) plan: PlanParams,
     pub(in crate::cuda) arrivals: u64,
-    pub(in crate::cuda) reserved: u64,
+    pub(in crate::cuda) plan_arrivals: u32,
+    /// What the kernel does of the plan: nothing, all, or counts and offsets.
+    pub(in crate::cuda) plan_mode: u32,
+    pub(in crate::cuda) token_tiles: u32,
+    pub(in crate::cuda) reserved: u32,
 }
-const _: () = assert!(size_of::<RouteParams>() == 344);
+const _: () = assert!(size_of::<RouteParams>() == 520);
 
 macro_rules! scorers {
     ($($kind:literal $tokens:ident $experts:ident: $($name:literal $tile:ident $wide:literal),*;)*) => {
@@ -113,18 +120,19 @@ const MMA_128: Tile = Tile::new(64, 128, 128, 4, 0);
 const MMA_256: Tile = Tile::new(64, 256, 256, 2, 0);
 // As in kernels/score_fma.cu.
 const FMA_16: Tile = Tile::new(16, 16, 64, 4, 16);
+const FMA_32: Tile = Tile::new(32, 32, 64, 4, 16);
 const FMA_64: Tile = Tile::new(64, 64, 256, 4, 16);
 
-static SCORERS: [Scorer; 24] = scorers! {
+static SCORERS: [Scorer; 27] = scorers! {
     "bf16" BF16 BF16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x128" MMA_128 true,
         "64x256" MMA_256 true, "16x16_narrow" MMA_16 false, "64x32_narrow" MMA_32 false;
     "f16" F16 F16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x128" MMA_128 true,
         "64x256" MMA_256 true, "16x16_narrow" MMA_16 false, "64x32_narrow" MMA_32 false;
-    "f32" F32 F32: "16x16" FMA_16 true, "64x64" FMA_64 true,
+    "f32" F32 F32: "16x16" FMA_16 true, "32x32" FMA_32 true, "64x64" FMA_64 true,
         "16x16_narrow" FMA_16 false, "64x64_narrow" FMA_64 false;
-    "f16_f32" F16 F32: "16x16" FMA_16 true, "64x64" FMA_64 true,
+    "f16_f32" F16 F32: "16x16" FMA_16 true, "32x32" FMA_32 true, "64x64" FMA_64 true,
         "16x16_narrow" FMA_16 false, "64x64_narrow" FMA_64 false;
-    "bf16_f32" BF16 F32: "16x16" FMA_16 true, "64x64" FMA_64 true,
+    "bf16_f32" BF16 F32: "16x16" FMA_16 true, "32x32" FMA_32 true, "64x64" FMA_64 true,
         "16x16_narrow" FMA_16 false, "64x64_narrow" FMA_64 false;
 };
 

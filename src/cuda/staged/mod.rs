@@ -234,6 +234,27 @@ impl Backend for Staged {
         out.scores.map_or(Ok(()), |scores| held.scores.read_matrix(scores))
     }
 
+    /// Two calls, as the ids are on the host between them.
+    fn route_and_plan(
+        &self,
+        config: &RouterConfig,
+        prepared: &Prepared<Self>,
+        args: RouteArgs<'_, Host>,
+        mut out: RouteOut<'_, Host>,
+        plan: &PlanConfig,
+        plan_out: PlanOut<'_, Host>,
+        mut workspace: Workspace<'_, Host>,
+    ) -> Result<()> {
+        check::route_and_plan(config, prepared, &args, &out, (plan, &plan_out), check::anywhere)?;
+        workspace.check(self.route_and_plan_workspace(config, args.shape(), plan)?)?;
+        let scores = out.scores.as_mut().map(MatrixMut::reborrow);
+        let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
+        let routed = RouteOut { ids, weights, scores };
+        self.route(config, prepared, args, routed, workspace.reborrow())?;
+        let ids = PlanArgs { ids: out.ids.as_ref(), weights: Some(out.weights.as_ref()) };
+        self.plan(plan, ids, plan_out, workspace)
+    }
+
     fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {
         check::select_shape(config, shape)?;
         Ok(WorkspaceSize::default())

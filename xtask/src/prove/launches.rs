@@ -187,7 +187,7 @@ fn select(dtype: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
 }
 
 /// Names of the scoring kernels, whether tensor cores multiply, and their tiles' tokens and experts.
-const SCORERS: [(&str, bool, u32, u32); 24] = [
+const SCORERS: [(&str, bool, u32, u32); 27] = [
     ("bf16_16x16", true, 16, 16),
     ("bf16_64x32", true, 64, 32),
     ("bf16_64x128", true, 64, 128),
@@ -201,14 +201,17 @@ const SCORERS: [(&str, bool, u32, u32); 24] = [
     ("f16_16x16_narrow", true, 16, 16),
     ("f16_64x32_narrow", true, 64, 32),
     ("f32_16x16", false, 16, 16),
+    ("f32_32x32", false, 32, 32),
     ("f32_64x64", false, 64, 64),
     ("f32_16x16_narrow", false, 16, 16),
     ("f32_64x64_narrow", false, 64, 64),
     ("f16_f32_16x16", false, 16, 16),
+    ("f16_f32_32x32", false, 32, 32),
     ("f16_f32_64x64", false, 64, 64),
     ("f16_f32_16x16_narrow", false, 16, 16),
     ("f16_f32_64x64_narrow", false, 64, 64),
     ("bf16_f32_16x16", false, 16, 16),
+    ("bf16_f32_32x32", false, 32, 32),
     ("bf16_f32_64x64", false, 64, 64),
     ("bf16_f32_16x16_narrow", false, 16, 16),
     ("bf16_f32_64x64_narrow", false, 64, 64),
@@ -261,8 +264,11 @@ fn route(scorer: &(&str, bool, u32, u32), threads: &dyn Fn(&str) -> u32) -> Laun
     launch.kernel = format!("cosmoe_route_{}", scorer.0);
     launch.block = threads(&launch.kernel);
     let known: Vec<_> = launch.numbers.scalars.iter().map(|(name, _)| *name).collect();
-    let more = finish(threads).numbers.scalars;
-    launch.numbers.scalars.extend(more.into_iter().filter(|(name, _)| !known.contains(name)));
+    let mut more = finish(threads).numbers.scalars;
+    more.extend(plan("place", threads).numbers.scalars);
+    more.extend(["plan_arrivals", "plan_mode", "token_tiles"].map(|name| (name, whole(1))));
+    more.retain(|(name, _)| !known.contains(name));
+    launch.numbers.scalars.extend(more);
     launch.expected = Expected::Unsupported;
     launch
 }

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Counts of a route and its plan on the emulated device, as a table: python3 scripts/counts.py [T,D,E,K,DTYPE ...]
+
+Needs a release build of the program and of the emulated device (`cargo xtask emulate -- true`). Counts are exact and
+repeat; they say nothing about time.
+"""
+
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SHAPES = [
+    "1,7168,256,8,BF16", "16,7168,256,8,BF16", "64,7168,256,8,BF16", "128,7168,256,8,BF16",
+    "512,7168,256,8,BF16", "4096,7168,256,8,BF16", "4096,4096,64,6,BF16", "1024,2048,512,10,F16",
+    "64,7168,256,8,F32", "1024,2048,128,8,F32",
+]
+BYTES = {"BF16": 2, "F16": 2, "F32": 4}
+
+
+def tensor(rows, columns, dtype, seed):
+    """Numbers of magnitude 0.5 to 2, either sign."""
+    data = bytearray(random.Random(seed).randbytes(rows * columns * BYTES[dtype]))
+    # The high byte holds the sign, and exponent bits: 0x3f and 0xbf in bf16 and f32, 0x38 to 0x3b in f16.
+    high = [(0x3B if dtype == "F16" else 0x3F) | (b & 0x80) for b in range(256)]
+    step = BYTES[dtype]
+    data[step - 1 :: step] = data[step - 1 :: step].translate(bytes(high))
+    return bytes(data)
+
+
+def save(path, name, rows, columns, dtype, seed):
+    data = tensor(rows, columns, dtype, seed)
+    entry = {"dtype": dtype, "shape": [rows, columns], "data_offsets": [0, len(data)]}
+    header = json.dumps({name: entry}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + data)
+
+
+def launches(shape, folder):
+    tokens, hidden, experts, top_k, dtype = shape
+    save(f"{folder}/t", "tokens", tokens, hidden, dtype, 1)
+    save(f"{folder}/r", "experts", experts, hidden, dtype, 2)
+    counts = f"{folder}/counts"
+    env = dict(os.environ, CUDA_EMULATOR_COUNTS=counts, CUDA_EMULATOR_CHECKS="off")
+    env["CUDA_EMULATOR_BUDGET"] = "100000000000"
+    program = os.path.join(ROOT, "target/release/cosmoe")
+    command = ["cargo", "xtask", "emulate", "--", program, "route", "--tokens", "t", "--router", "r"]
+    command[-4:] = ["--tokens", f"{folder}/t", "--router", f"{folder}/r"]
+    command += ["--top-k", str(top_k), "--device", "cuda"]
+    if os.path.exists(counts):
+        os.remove(counts)
+    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+    with open(counts) as lines:
+        return [json.loads(line) for line in lines]
+
+
+def main():
+    shapes = sys.argv[1:] or SHAPES
+    print("| T, D, E, K, dtype | kernel | blocks x threads | sectors read, of what a single read takes | sectors written | mma | bank conflicts |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        for text in shapes:
+            words = text.split(",")
+            shape = (*map(int, words[:4]), words[4])
+            tokens, hidden, experts, _, dtype = shape
+            least = (tokens + experts) * hidden * BYTES[dtype] // 32
+            for launch in launches(shape, folder):
+                if launch["kernel"].startswith("cosmoe_prepare"):
+                    continue
+                counts = launch["counts"]
+                blocks, threads = launch["grid"][0], launch["block"][0]
+                read = counts["read_sectors"]
+                share = f" ({read / least:.2f})" if "plan" not in launch["kernel"] else ""
+                mma = sum(counts["mma"].values())
+                print(
+                    f"| {text} | `{launch['kernel'].removeprefix('cosmoe_')}` | {blocks} x {threads} "
+                    f"| {read:,}{share} | {counts['write_sectors']:,} | {mma:,} "
+                    f"| {counts['bank_conflicts']:,} |"
+                )
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
