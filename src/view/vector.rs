@@ -123,6 +123,7 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
     }
 
     /// The first `len` elements and the others; all are the first's if there are no more.
+    #[cfg(feature = "cuda")]
     pub(crate) fn split_at(self, len: usize) -> (Self, Self) {
         let len = len.min(self.len);
         let rest =
@@ -131,6 +132,7 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
     }
 
     /// No elements.
+    #[cfg(feature = "cuda")]
     pub(crate) fn empty() -> Self {
         Self { ptr: std::ptr::dangling_mut(), len: 0, memory: PhantomData }
     }
