@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts of a route and its plan on the emulated device, as a table: python3 scripts/counts.py [T,D,E,K,DTYPE ...]
+"""Counts of a route on the emulated device, as a table: python3 scripts/counts.py [T,D,E,K,DTYPE ...]
 
 Needs a release build of the program and of the emulated device (`cargo xtask emulate -- true`). Counts are exact and
 repeat; they say nothing about time.
@@ -49,9 +49,8 @@ def launches(shape, folder):
     env = dict(os.environ, CUDA_EMULATOR_COUNTS=counts, CUDA_EMULATOR_CHECKS="off")
     env["CUDA_EMULATOR_BUDGET"] = "100000000000"
     program = os.path.join(ROOT, "target/release/cosmoe")
-    command = ["cargo", "xtask", "emulate", "--", program, "route", "--tokens", "t", "--router", "r"]
-    command[-4:] = ["--tokens", f"{folder}/t", "--router", f"{folder}/r"]
-    command += ["--top-k", str(top_k), "--device", "cuda"]
+    command = ["cargo", "xtask", "emulate", "--", program, "route", "--device", "cuda"]
+    command += ["--tokens", f"{folder}/t", "--router", f"{folder}/r", "--top-k", str(top_k)]
     if os.path.exists(counts):
         os.remove(counts)
     subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
@@ -61,8 +60,8 @@ def launches(shape, folder):
 
 def main():
     shapes = sys.argv[1:] or SHAPES
-    print("| T, D, E, K, dtype | kernel | blocks x threads | sectors read, of what a single read takes | sectors written | mma | bank conflicts |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| T, D, E, K, dtype | kernel | blocks x threads | sectors read (of one read each) | sectors written | mma |")
+    print("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for text in shapes:
             words = text.split(",")
@@ -70,17 +69,15 @@ def main():
             tokens, hidden, experts, _, dtype = shape
             least = (tokens + experts) * hidden * BYTES[dtype] // 32
             for launch in launches(shape, folder):
-                if launch["kernel"].startswith("cosmoe_prepare"):
+                if launch["kernel"].startswith(("cosmoe_prepare", "cosmoe_plan")):
                     continue
                 counts = launch["counts"]
                 blocks, threads = launch["grid"][0], launch["block"][0]
                 read = counts["read_sectors"]
-                share = f" ({read / least:.2f})" if "plan" not in launch["kernel"] else ""
                 mma = sum(counts["mma"].values())
                 print(
                     f"| {text} | `{launch['kernel'].removeprefix('cosmoe_')}` | {blocks} x {threads} "
-                    f"| {read:,}{share} | {counts['write_sectors']:,} | {mma:,} "
-                    f"| {counts['bank_conflicts']:,} |"
+                    f"| {read:,} ({read / least:.2f}) | {counts['write_sectors']:,} | {mma:,} |"
                 )
                 sys.stdout.flush()
 

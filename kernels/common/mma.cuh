@@ -13,19 +13,22 @@
 
 namespace cosmoe {
 
-// Four 8 x 8 matrices of 16-bit elements; lane l gives the address of row l mod 8 of matrix l / 8.
+// Four 8 x 8 matrices of 16-bit elements, kOffset after `address`, which lane l has of row l mod 8 of matrix
+// l / 8. The offset is the instruction's own: it costs no addition.
+template <int kOffset = 0>
 __device__ __forceinline__ void load_matrices(uint32_t (&to)[4], uint32_t address) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                 : "r"(address)
+                 : "r"(address), "n"(kOffset)
                  : "memory");
 }
 
 // Two of them; the addresses are those of lanes 0 to 15.
+template <int kOffset = 0>
 __device__ __forceinline__ void load_matrices(uint32_t (&to)[2], uint32_t address) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2+%3];"
                  : "=r"(to[0]), "=r"(to[1])
-                 : "r"(address)
+                 : "r"(address), "n"(kOffset)
                  : "memory");
 }
 

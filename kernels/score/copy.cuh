@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../common/async.cuh"
+#include "../common/unroll.cuh"
 
 namespace cosmoe {
 
@@ -39,7 +40,7 @@ struct RowCopy {
     uint64_t pass;       // elements between passes
     uint64_t left;       // elements from `from` to the row's end; below 0 it has wrapped
     uint32_t to;         // place in a stage
-    uint32_t rows_left;  // rows from the first pass's on
+    uint32_t whole[kPasses];  // bytes of 16 that a pass has of its row: none where there is no row
     uint32_t bytes;      // of an access, where it is narrow
 
     // Row 0 is `rows`' first; `count` rows are there. Columns from `begin` to `end`.
@@ -51,45 +52,47 @@ struct RowCopy {
         from = rows + row * stride + begin + part * kElements;
         pass = kStep * stride;
         left = end - begin - part * kElements;
-        to = Place::place(row, part);
-        rows_left = count > row ? count - row : 0;
+        to = kept(Place::place(row, part));
+#pragma unroll
+        for (int i = 0; i < kPasses; ++i) {
+            whole[i] = kept(row + i * kStep < count ? 16 : 0);
+        }
         bytes = access;
     }
 
     // Copies the next 128 bytes of every row, zeros for what is not there. kWhole: all 128 are.
     template <bool kWhole>
     __device__ __forceinline__ void next(uint32_t stage) {
-        uint32_t here = kElements;
+        uint32_t here = 16;
         if (!kWhole) {
             const int64_t elements = static_cast<int64_t>(left);
-            here = elements <= 0 ? 0
-                   : elements < static_cast<int64_t>(kElements) ? static_cast<uint32_t>(elements)
-                                                                : kElements;
+            const int64_t most = elements < static_cast<int64_t>(kElements) ? elements : kElements;
+            here = most <= 0 ? 0 : static_cast<uint32_t>(most) * sizeof(Bits);
         }
-#pragma unroll
-        for (int i = 0; i < kPasses; ++i) {
-            const uint32_t elements = i * kStep < rows_left ? here : 0;
-            const uint32_t place = stage + to + i * kStep * Place::kPitch;
-            if (kWide) {
-                copy_async<16>(place, from + i * pass, elements * sizeof(Bits));
+        unrolled<kPasses>([&](auto number) {
+            constexpr int i = decltype(number)::value;
+            constexpr int kOffset = i * kStep * Place::kPitch;
+            const uint32_t size = kWhole || here > whole[i] ? whole[i] : here;
+            const Bits* source = from + i * pass;
+            if constexpr (kWide) {
+                copy_async<16, kOffset>(stage + to, source, size);
             } else {
-                narrow(place, from + i * pass, elements);
+                narrow(stage + to + kOffset, source, size);
             }
-        }
+        });
         from += kStageBytes / sizeof(Bits);
         left -= kStageBytes / sizeof(Bits);
     }
 
 private:
-    __device__ __forceinline__ void narrow(uint32_t place, const Bits* source, uint32_t elements) {
-        const uint32_t size = elements * sizeof(Bits);
+    __device__ __forceinline__ void narrow(uint32_t place, const Bits* source, uint32_t size) {
         if (bytes == 8) {
             pieces<8>(place, source, size);
         } else if (bytes == 4) {
             pieces<4>(place, source, size);
         } else {
             for (uint32_t i = 0; i < kElements; ++i) {
-                const Bits value = i < elements ? __ldg(source + i) : static_cast<Bits>(0);
+                const Bits value = i < size / sizeof(Bits) ? __ldg(source + i) : static_cast<Bits>(0);
                 // Below 4 bytes an element is 16 bits.
                 asm volatile("st.shared.u16 [%0], %1;" ::"r"(place + i * 2),
                              "h"(static_cast<uint16_t>(value))

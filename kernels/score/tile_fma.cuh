@@ -14,6 +14,7 @@
 #pragma once
 
 #include "../common/element.cuh"
+#include "../common/unroll.cuh"
 #include "copy.cuh"
 #include "params.cuh"
 #include "widen.cuh"
@@ -94,11 +95,13 @@ struct Tree {
     }
 };
 
+// The four numbers at kOffset after an address. The offset is the instruction's own: it costs no addition.
+template <int kOffset>
 __device__ __forceinline__ float4 shared_float4(uint32_t address) {
     float4 value;
-    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4+%5];"
                  : "=f"(value.x), "=f"(value.y), "=f"(value.z), "=f"(value.w)
-                 : "r"(address)
+                 : "r"(address), "n"(kOffset)
                  : "memory");
     return value;
 }
@@ -122,20 +125,18 @@ struct Reads {
 template <typename Tile>
 __device__ __forceinline__ void multiply_stage(Products<Tile>& sum, const Reads& reads,
                                                uint32_t stage) {
-#pragma unroll
-    for (uint32_t column = 0; column < kStageBytes; column += 16) {
+    unrolled<kStageBytes / 16>([&](auto number) {
+        constexpr int column = decltype(number)::value * 16;
         float4 token[Tile::kTall];
         float4 expert[Tile::kWide];
-#pragma unroll
-        for (int t = 0; t < Tile::kTall; ++t) {
-            token[t] = shared_float4(stage + reads.tokens + column +
-                                     t * Padded::kPitch);
-        }
-#pragma unroll
-        for (int w = 0; w < Tile::kWide; ++w) {
-            expert[w] = shared_float4(stage + reads.experts + column +
-                                      w * Tile::kThreadCols * Padded::kPitch);
-        }
+        unrolled<Tile::kTall>([&](auto t) {
+            constexpr int kOffset = column + decltype(t)::value * Padded::kPitch;
+            token[decltype(t)::value] = shared_float4<kOffset>(stage + reads.tokens);
+        });
+        unrolled<Tile::kWide>([&](auto w) {
+            constexpr int kOffset = column + decltype(w)::value * Tile::kThreadCols * Padded::kPitch;
+            expert[decltype(w)::value] = shared_float4<kOffset>(stage + reads.experts);
+        });
 #pragma unroll
         for (int t = 0; t < Tile::kTall; ++t) {
 #pragma unroll
@@ -143,9 +144,9 @@ __device__ __forceinline__ void multiply_stage(Products<Tile>& sum, const Reads&
                 sum.product[t][w] = chain4(token[t], expert[w], sum.product[t][w]);
             }
         }
-        const float4 squared = shared_float4(stage + reads.squared + column);
+        const float4 squared = shared_float4<column>(stage + reads.squared);
         sum.square = chain4(squared, squared, sum.square);
-    }
+    });
 }
 
 // The products of a block's tile, which has tokens. `ring` is the block's shared memory, in use until all
@@ -189,9 +190,9 @@ __device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe
 
     const uint32_t row = threadIdx.x / Tile::kThreadCols;
     const uint32_t col = threadIdx.x % Tile::kThreadCols;
-    const Reads reads = {row * Tile::kTall * Padded::kPitch,
-                         Tile::kTokenBytes + col * Padded::kPitch,
-                         (row * Tile::kTall + col % Tile::kTall) * Padded::kPitch};
+    const Reads reads = {kept(row * Tile::kTall * Padded::kPitch),
+                         kept(Tile::kTokenBytes + col * Padded::kPitch),
+                         kept((row * Tile::kTall + col % Tile::kTall) * Padded::kPitch)};
     sum.zero();
     Tree<Tile> tree;
     uint32_t read = start;

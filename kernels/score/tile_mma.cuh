@@ -18,6 +18,7 @@
 
 #include "../common/element.cuh"
 #include "../common/mma.cuh"
+#include "../common/unroll.cuh"
 #include "copy.cuh"
 #include "params.cuh"
 
@@ -117,28 +118,27 @@ struct Fragments {
     __device__ __forceinline__ Fragments(uint32_t warp_row, uint32_t warp_col) {
         const uint32_t lane = threadIdx.x % 32;
         // Matrices 0 and 1 are 16 rows of the first 8 columns, 2 and 3 of the next.
-        tokens = (warp_row * Tile::kTokens + lane % 16) * kStageBytes;
-        token_part = (lane / 16 ^ lane % 8) << 4;
+        tokens = kept((warp_row * Tile::kTokens + lane % 16) * kStageBytes);
+        token_part = kept((lane / 16 ^ lane % 8) << 4);
         // Matrices 0 and 1 are both halves of 8 rows, 2 and 3 of the next 8.
         const uint32_t row = Tile::kWide == 1 ? lane % 8 : lane % 8 + lane / 16 * 8;
-        experts = Tile::kTokenBytes + (warp_col * Tile::kExperts + row) * kStageBytes;
-        expert_part = (lane / 8 % 2 ^ lane % 8) << 4;
+        experts = kept(Tile::kTokenBytes + (warp_col * Tile::kExperts + row) * kStageBytes);
+        expert_part = kept((lane / 8 % 2 ^ lane % 8) << 4);
     }
 };
 
-// Multiplies 16 columns of a stage. `squared`: which 16 of the warp's tokens are squared.
-template <typename Element, typename Tile>
+// Multiplies 16 columns of a stage. kSquared: which 16 of the warp's tokens are squared, -1 if none.
+template <int kSquared, typename Element, typename Tile>
 __device__ __forceinline__ void step(WarpSums<Element, Tile>& sums, const Fragments<Tile>& from,
-                                     uint32_t stage, uint32_t number, int squared) {
+                                     uint32_t stage, uint32_t number) {
     // Rows are swizzled: the parts of a step are the first step's with two bits flipped.
     const uint32_t flip = number * (kStepColumns * 2);
     const uint32_t token_at = stage + from.tokens + (from.token_part ^ flip);
     const uint32_t expert_at = stage + from.experts + (from.expert_part ^ flip);
     uint32_t a[Tile::kTall][4];
-#pragma unroll
-    for (int t = 0; t < Tile::kTall; ++t) {
-        load_matrices(a[t], token_at + t * 16 * kStageBytes);
-    }
+    unrolled<Tile::kTall>([&](auto t) {
+        load_matrices<decltype(t)::value * 16 * kStageBytes>(a[decltype(t)::value], token_at);
+    });
     if constexpr (Tile::kWide == 1) {
         uint32_t b[2];
         load_matrices(b, expert_at);
@@ -147,25 +147,37 @@ __device__ __forceinline__ void step(WarpSums<Element, Tile>& sums, const Fragme
             multiply_add<Element>(sums.unit[t][0], a[t], b[0], b[1]);
         }
     } else {
-#pragma unroll
-        for (int w = 0; w < Tile::kWide; w += 2) {
+        unrolled<Tile::kWide / 2>([&](auto number) {
+            constexpr int w = decltype(number)::value * 2;
             uint32_t b[4];
-            load_matrices(b, expert_at + w * 8 * kStageBytes);
+            load_matrices<w * 8 * kStageBytes>(b, expert_at);
 #pragma unroll
             for (int t = 0; t < Tile::kTall; ++t) {
                 multiply_add<Element>(sums.unit[t][w], a[t], b[0], b[1]);
                 multiply_add<Element>(sums.unit[t][w + 1], a[t], b[2], b[3]);
             }
-        }
+        });
     }
-#pragma unroll
-    for (int t = 0; t < Tile::kTall; ++t) {
-        // The same for the whole warp.
-        if (t == squared) {
-            multiply_add<Element>(sums.upper, a[t], a[t][0], a[t][2]);
-            multiply_add<Element>(sums.lower, a[t], a[t][1], a[t][3]);
-        }
+    if constexpr (kSquared >= 0) {
+        const uint32_t(&own)[4] = a[kSquared];
+        multiply_add<Element>(sums.upper, own, own[0], own[2]);
+        multiply_add<Element>(sums.lower, own, own[1], own[3]);
     }
+}
+
+// Calls body with the number -1, 0 .. kTall - 1 that `squared` is: the same for the whole warp, so that only
+// this branch is taken, and none in the body.
+template <typename Tile, typename Body>
+__device__ __forceinline__ void with_squared(int squared, const Body& body) {
+    if (squared < 0) {
+        body(Number<-1>{});
+        return;
+    }
+    unrolled<Tile::kTall>([&](auto number) {
+        if (squared == decltype(number)::value) {
+            body(number);
+        }
+    });
 }
 
 // Which part of the block's tile the warp has.
@@ -273,10 +285,12 @@ __device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe
     for (uint32_t stage = 0; stage < whole; ++stage) {
         await();
         copy();
+        with_squared<Tile>(squared, [&](auto which) {
 #pragma unroll
-        for (uint32_t i = 0; i < kSteps; ++i) {
-            step(sums, from, read, i, squared);
-        }
+            for (uint32_t i = 0; i < kSteps; ++i) {
+                step<decltype(which)::value>(sums, from, read, i);
+            }
+        });
         read = read + Tile::kStageSize == start + kRing ? start : read + Tile::kStageSize;
         if (stage % kUnitStages == kUnitStages - 1) {
             sums.end_unit();
@@ -285,10 +299,12 @@ __device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe
     if (whole < count) {
         await();
         const uint32_t steps = (columns % kStageColumns + kStepColumns - 1) / kStepColumns;
+        with_squared<Tile>(squared, [&](auto which) {
 #pragma unroll 1
-        for (uint32_t i = 0; i < steps; ++i) {
-            step(sums, from, read, i, squared);
-        }
+            for (uint32_t i = 0; i < steps; ++i) {
+                step<decltype(which)::value>(sums, from, read, i);
+            }
+        });
     }
     if (columns % kUnit != 0) {
         sums.end_unit();
