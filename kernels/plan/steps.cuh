@@ -36,7 +36,7 @@ struct PlanParams {
     uint32_t max_rows;
     uint32_t blocks;
     uint32_t tiles;
-    uint32_t tile_len;  // a multiple of 32
+    uint32_t tile_len;
     uint32_t by_weight;
 };
 static_assert(sizeof(PlanParams) == 168, "the host's struct has 168 bytes");

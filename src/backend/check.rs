@@ -152,9 +152,12 @@ pub(crate) fn route_and_plan<B: Backend>(
     plan: (&PlanConfig, &PlanOut<'_, B::Space>),
     memory: impl Memory,
 ) -> Result<()> {
-    route_facts(config, prepared, args, out)?;
     let (plan, plan_out) = plan;
+    // Configurations come before dtypes and shapes.
+    prepared.check_config(config)?;
     same_experts(config, plan)?;
+    plan_options(plan, plan_out)?;
+    route_facts(config, prepared, args, out)?;
     plan_facts(plan, (out.ids.rows(), out.ids.cols()), plan_out)?;
     let mut views = route_views(args, out);
     plan_outputs(&mut views, plan_out);

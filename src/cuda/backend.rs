@@ -150,6 +150,11 @@ impl Cuda {
         Ok(())
     }
 
+    /// Fails unless this stream has prepared them.
+    pub(super) fn check_prepared(&self, prepared: &Prepared<Self>) -> Result<()> {
+        prepared.terms().check_stream(&self.stream)
+    }
+
     /// The check that memory is this device's.
     fn memory(&self) -> impl Fn(&'static str, usize) -> Result<()> {
         |argument, address| self.stream.check_memory(argument, address)
@@ -180,7 +185,7 @@ impl Backend for Cuda {
     ) -> Result<()> {
         let terms = Some(prepared.terms().byte_range());
         check::refresh(config, &args, prepared, terms, self.memory())?;
-        prepared.terms().check_stream(&self.stream)?;
+        self.check_prepared(prepared)?;
         prepared.terms_mut().compute(&self.stream, config, args.experts)
     }
 
@@ -198,7 +203,7 @@ impl Backend for Cuda {
         workspace: Workspace<'_, CudaSpace>,
     ) -> Result<()> {
         check::route(config, prepared, &args, &out, self.memory())?;
-        prepared.terms().check_stream(&self.stream)?;
+        self.check_prepared(prepared)?;
         let layout = route::Layout::new(config, args.shape(), self.slab_bytes);
         self.check_workspace(&workspace, layout.workspace())?;
         let (stream, terms) = (&self.stream, prepared.terms());
@@ -214,15 +219,17 @@ impl Backend for Cuda {
         plan: &PlanConfig,
     ) -> Result<WorkspaceSize> {
         check::same_experts(config, plan)?;
-        let routed = self.route_workspace(config, shape)?;
+        check::route_shape(config, &shape)?;
+        let layout = route::Layout::new(config, shape, self.slab_bytes);
+        let routed = layout.workspace();
         let planned = PlanShape { tokens: shape.tokens, top_k: config.top_k() };
         let size = self.plan_workspace(plan, planned)?;
-        let fused = plan::fused_scratch(plan, planned)?;
+        let fused = if layout.fusable { plan::fused_scratch(plan, planned)? } else { 0 };
         Ok(WorkspaceSize { scratch: routed.scratch + size.scratch.max(fused), state: routed.state })
     }
 
-    /// One launch up to 64 tokens, two beyond, three where weights decide what is dropped, if E is up to
-    /// 512, K up to 32, and rows are aligned to 16 bytes; else those of the two calls.
+    /// One launch up to 64 tokens, two beyond (to 65,408), three where weights decide what is dropped, if E
+    /// is up to 512, K up to 32, and rows are aligned to 16 bytes; else those of the two calls.
     fn route_and_plan(
         &self,
         config: &RouterConfig,
@@ -235,7 +242,7 @@ impl Backend for Cuda {
     ) -> Result<()> {
         let plans = (plan, &plan_out);
         check::route_and_plan(config, prepared, &args, &out, plans, self.memory())?;
-        prepared.terms().check_stream(&self.stream)?;
+        self.check_prepared(prepared)?;
         let size = self.route_and_plan_workspace(config, args.shape(), plan)?;
         self.check_workspace(&workspace, size)?;
         let layout = route::Layout::new(config, args.shape(), self.slab_bytes);

@@ -27,12 +27,14 @@ pub(super) fn combine<T: Element>(
     }
     let from = Rows {
         address: grouped.as_ptr().addr() as u64,
-        stride_bytes: (grouped.row_stride() * element) as u64,
+        // Of one row it may be any number, and is not used.
+        stride_bytes: grouped.row_stride().wrapping_mul(element) as u64,
         rows: grouped.rows(),
     };
     let to = Rows {
         address: out.as_mut_ptr().addr() as u64,
-        stride_bytes: (out.row_stride() * element) as u64,
+        // Of one row it may be any number, and is not used.
+        stride_bytes: out.row_stride().wrapping_mul(element) as u64,
         rows: tokens,
     };
     let alignment = policy::alignment(&[from, to]);

@@ -26,12 +26,14 @@ pub(super) fn gather<T: Scalar>(
     }
     let from = Rows {
         address: args.tokens.as_ptr().addr() as u64,
-        stride_bytes: (args.tokens.row_stride() * element) as u64,
+        // Of one row it may be any number, and is not used.
+        stride_bytes: args.tokens.row_stride().wrapping_mul(element) as u64,
         rows: args.tokens.rows(),
     };
     let to = Rows {
         address: grouped.as_mut_ptr().addr() as u64,
-        stride_bytes: (grouped.row_stride() * element) as u64,
+        // Of one row it may be any number, and is not used.
+        stride_bytes: grouped.row_stride().wrapping_mul(element) as u64,
         rows,
     };
     let alignment = policy::alignment(&[from, to]);

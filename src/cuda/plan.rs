@@ -221,6 +221,8 @@ pub(super) const FUSED_TILES: usize = 1022;
 
 /// Up to so many tokens one block plans: more would take it longer than another launch.
 const WHOLE_TOKENS: usize = 64;
+/// And up to so many rows, which it clears.
+const WHOLE_ROWS: usize = 1 << 18;
 
 /// Tokens of a tile at least.
 const FUSED_TOKENS: usize = 16;
@@ -228,6 +230,9 @@ const FUSED_TOKENS: usize = 16;
 /// Bytes of scratch at the end of a route's for the tables of [`Fused`].
 pub(super) fn fused_scratch(config: &PlanConfig, shape: PlanShape) -> Result<usize> {
     let layout = Layout::new(config, shape)?;
+    if shape.tokens == 0 {
+        return Ok(0);
+    }
     let tiles = shape.tokens.div_ceil(FUSED_TOKENS).min(FUSED_TILES);
     let words = tiles.saturating_mul(layout.experts + 1)
         + if layout.by_weight { layout.assignments + layout.experts } else { 0 };
@@ -246,7 +251,7 @@ impl Fused {
         let shape = PlanShape { tokens: of.tokens, top_k: of.top_k };
         let mut layout = Layout::new(config, shape)?;
         let count = of.tokens.div_ceil(tiles.tokens);
-        let few = of.tokens <= WHOLE_TOKENS && !layout.by_weight;
+        let few = of.tokens <= WHOLE_TOKENS && layout.max_rows <= WHOLE_ROWS && !layout.by_weight;
         let mode = if few { FusedMode::Whole } else { FusedMode::Counts };
         (layout.tile_len, layout.tiles) = match mode {
             FusedMode::Counts => (tiles.tokens * of.top_k, count),

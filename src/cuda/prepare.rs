@@ -60,20 +60,18 @@ impl ExpertTerms {
         debug_assert_eq!(count, self.experts);
         let address = each!(experts, view => view.as_ptr().addr()) as u64;
         let (score, offset) = score(config.score(), Side::Expert);
+        // With one row nothing is a stride away, which then may be any number.
+        let stride = if count > 1 { experts.row_stride() } else { 0 };
+        let rows = Rows { address, stride_bytes: (stride * dtype.size()) as u64, rows: count };
         let (terms, scales) = self.addresses();
         let params = PrepareParams {
             experts: address,
             terms,
             scales,
-            stride: experts.row_stride() as u64,
+            stride: stride as u64,
             width: experts.cols() as u64,
             score,
             offset,
-        };
-        let rows = Rows {
-            address,
-            stride_bytes: (experts.row_stride() * dtype.size()) as u64,
-            rows: count,
         };
         let wide = policy::alignment(&[rows]) == 16;
         let threads = policy::prepare_threads(dtype, experts.cols());

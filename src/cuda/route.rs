@@ -24,6 +24,9 @@ const FLOAT: usize = size_of::<f32>();
 /// whatever E.
 pub(super) const SLAB_BYTES: usize = 32 << 20;
 
+/// More than any device has.
+const MAX_SLAB_BYTES: usize = 1 << 42;
+
 /// Floats between rows of products: pairs are stored together, and projected rows are read 16 bytes at a
 /// time.
 const PITCH: usize = 4;
@@ -51,7 +54,7 @@ pub(super) struct Layout {
     projected: usize,
     lists: usize,
     /// Whether the kernel that multiplies may select, too.
-    fusable: bool,
+    pub(super) fusable: bool,
 }
 
 impl Layout {
@@ -74,7 +77,8 @@ impl Layout {
         let pitch = experts.max(projected.unwrap_or(0)).next_multiple_of(PITCH);
         let slots = score.slots().max(project.map_or(1, |project| project.slots()));
         // Never less for more tokens, whatever their policies.
-        let most = (slab_bytes / FLOAT).max(pitch);
+        // Whole rows of pairs, and far from where sizes overflow.
+        let most = (slab_bytes.min(MAX_SLAB_BYTES) / FLOAT / PITCH * PITCH).max(pitch);
         let rows = tokens.min(most / pitch);
         let sums = (tokens.saturating_mul(slots)).saturating_mul(pitch).min(most);
         Self {
@@ -82,7 +86,7 @@ impl Layout {
             score,
             project,
             pitch,
-            sums: sums.next_multiple_of(PITCH),
+            sums,
             squares: (sums / pitch).next_multiple_of(PITCH),
             projected: project.map_or(0, |p| rows * p.experts.next_multiple_of(PITCH)),
             lists: select::Layout::new(config, tokens).list_bytes / FLOAT,
@@ -137,7 +141,10 @@ struct Matrix {
 
 impl Matrix {
     fn of(view: FloatMatrixRef<'_, CudaSpace>) -> Self {
-        let (stride, rows, dtype) = (view.row_stride(), view.rows(), view.dtype());
+        let (rows, dtype) = (view.rows(), view.dtype());
+        // With one row nothing is a stride away; the kernels' addresses of rows that do not exist are
+        // then as aligned as the row.
+        let stride = if rows > 1 { view.row_stride() } else { 0 };
         Self { address: each!(view, view => view.as_ptr().addr()) as u64, stride, rows, dtype }
     }
 
@@ -462,14 +469,23 @@ pub(super) fn route(
 mod tests {
     use super::*;
 
-    fn layout(tokens: usize, (d, e, k): (usize, usize, usize), projected: Option<usize>) -> Layout {
+    fn layout(tokens: usize, shape: (usize, usize, usize), projected: Option<usize>) -> Layout {
+        slabs(tokens, shape, projected, SLAB_BYTES)
+    }
+
+    fn slabs(
+        tokens: usize,
+        (d, e, k): (usize, usize, usize),
+        projected: Option<usize>,
+        bytes: usize,
+    ) -> Layout {
         let config = RouterConfig::builder(e, k).build().unwrap();
         let (token_dtype, expert_dtype) = match projected {
             Some(_) => (DType::BF16, DType::F32),
             None => (DType::BF16, DType::BF16),
         };
         let shape = RouteShape { tokens, hidden: d, projected, token_dtype, expert_dtype };
-        Layout::new(&config, shape, SLAB_BYTES)
+        Layout::new(&config, shape, bytes)
     }
 
     /// Never less for more tokens, and at most what the slab, the lists of a large K and one token ask for.
@@ -501,24 +517,33 @@ mod tests {
         }
     }
 
-    /// Products, sums of squares and projected rows of a slab fit what is kept for them.
+    /// Products, sums of squares and projected rows of a slab fit what is kept for them, whatever a slab may
+    /// take.
     #[test]
     fn slabs_fit_their_places() {
-        for shape in [(1, 1, 1), (7168, 256, 8), (65_536, 100, 3), (3000, 3_000_000, 2)] {
+        for shape in [(1, 1, 1), (7168, 256, 8), (65_536, 100, 3), (3000, 30_000, 2)] {
             for projected in [None, Some(1), Some(700)] {
-                for tokens in [1, 16, 100, 40_000] {
-                    let layout = layout(tokens, shape, projected);
-                    for slots in [1, layout.score.slots(), layout.project.map_or(1, |p| p.slots())]
-                    {
-                        let rows = layout.rows(slots);
-                        assert!(rows * slots * layout.pitch <= layout.sums);
-                        assert!(rows * slots <= layout.squares, "{layout:?}, {slots} slots");
-                        let columns = projected.unwrap_or(0).next_multiple_of(PITCH);
-                        assert!(rows * columns <= layout.projected);
+                for tokens in [1, 8, 100, 40_000] {
+                    let pitch = layout(tokens, shape, projected).pitch * FLOAT;
+                    let around =
+                        (1..9).flat_map(|rows| (0..17).map(move |less| rows * pitch - less));
+                    for bytes in around.chain([0, 1, SLAB_BYTES, usize::MAX]) {
+                        fits(&slabs(tokens, shape, projected, bytes));
                     }
-                    assert!(layout.rows(1) > 0);
                 }
             }
         }
+    }
+
+    fn fits(layout: &Layout) {
+        for slots in [1, layout.score.slots(), layout.project.map_or(1, |p| p.slots())] {
+            let rows = layout.rows(slots);
+            assert!(rows * slots * layout.pitch <= layout.sums);
+            assert!(rows * slots <= layout.squares, "{layout:?}, {slots} slots");
+            let columns = layout.project.map_or(0, |p| p.experts.next_multiple_of(PITCH));
+            assert!(rows * columns <= layout.projected, "{layout:?}");
+        }
+        assert!(layout.rows(1) > 0);
+        assert!(layout.sums.is_multiple_of(PITCH) && layout.squares.is_multiple_of(PITCH));
     }
 }

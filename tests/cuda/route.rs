@@ -148,8 +148,10 @@ fn a_captured_route_follows_the_token_count() {
 fn slabs_do_not_change_a_bit() {
     let mut rng = Rng::new(93);
     let pairs = [(DType::F16, DType::F16), (DType::F32, DType::F32)];
-    for ((dtypes, projected), bytes) in
-        pairs.iter().flat_map(|pair| [(pair, false), (pair, true)]).zip([1, 3000, 12_000, 1])
+    for ((dtypes, projected), bytes) in pairs
+        .iter()
+        .flat_map(|pair| [(pair, false), (pair, true)])
+        .zip([1, 3000, 12_000, 92 * 4 * 3 - 4])
     {
         let (t, d, e) = (7, 1100, 90);
         let mut input = RouteInput::new(

@@ -15,6 +15,7 @@ crate::tests!("staged":
     selections_are_the_cpus,
     a_router_over_it,
     refreshed_experts,
+    a_refresh_elsewhere_is_refused,
     reserved_room_is_enough,
 );
 
@@ -97,6 +98,35 @@ fn refreshed_experts() {
     let expected = Cpu::new().run_route(&config, &input);
     assert_eq!(ids[..], expected.ids);
     assert_bits(&"refreshed", &weights, &expected.weights);
+}
+
+/// Another stream's are not touched.
+fn a_refresh_elsewhere_is_refused() {
+    let (staged, other, mut rng) = (staged(), staged(), Rng::new(100));
+    let config = RouterConfig::builder(5, 1).build().unwrap();
+    let [old, new] = [0, 1].map(|_| Matrix::normal(DType::F32, (5, 12), 0, &mut rng));
+    let mut prepared = staged.prepare(&config, PrepareArgs { experts: old.view() }).unwrap();
+    let refused = other.refresh(&config, PrepareArgs { experts: new.view() }, &mut prepared);
+    assert!(refused.unwrap_err().to_string().starts_with("prepared: "));
+    let tokens = Matrix::normal(DType::F32, (3, 12), 0, &mut rng);
+    let (mut ids, mut weights) = ([7; 3], [7.0; 3]);
+    let args = cosmoe::RouteArgs {
+        tokens: tokens.view(),
+        experts: old.view(),
+        bias: None,
+        projection: None,
+        num_tokens: None,
+    };
+    let out = cosmoe::RouteOut {
+        ids: cosmoe::MatrixMut::new(&mut ids, 3, 1).unwrap(),
+        weights: cosmoe::MatrixMut::new(&mut weights, 3, 1).unwrap(),
+        scores: None,
+    };
+    let mut none = cosmoe::HostWorkspace::new();
+    let lent = none.lend(WorkspaceSize::default());
+    staged.route(&config, &prepared, args, out, lent).unwrap();
+    let expected = Cpu::new().run_route(&config, &RouteInput::new(tokens, old));
+    assert_eq!(ids[..], expected.ids);
 }
 
 fn reserved_room_is_enough() {

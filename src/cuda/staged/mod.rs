@@ -105,11 +105,42 @@ impl Staged {
         let context = self.cuda.context();
         let cells = shape.tokens * config.top_k();
         held.rows.grow(context, shape.tokens * shape.hidden * shape.token_dtype.size())?;
+        held.bias.grow(context, config.num_experts() * size_of::<f32>())?;
+        held.num_tokens.grow(context, size_of::<u32>())?;
+        if let Some(rows) = shape.projected {
+            // Of either type that it may have.
+            held.beside.grow(context, rows * shape.hidden * size_of::<f32>())?;
+            held.projection_bias.grow(context, rows * size_of::<f32>())?;
+        }
         held.ids.grow(context, cells * size_of::<i32>())?;
         held.weights.grow(context, cells * size_of::<f32>())?;
         if scores {
             let cells = shape.tokens * config.num_experts();
             held.scores.grow(context, cells * size_of::<f32>())?;
+        }
+        held.grow_workspace(context, size)
+    }
+
+    /// Makes room for a plan before a route writes anything.
+    fn reserve_plan(
+        &self,
+        config: &PlanConfig,
+        out: &PlanOut<'_, Host>,
+        (tokens, top_k): (usize, usize),
+    ) -> Result<()> {
+        let size = self.cuda.plan_workspace(config, PlanShape { tokens, top_k })?;
+        let (context, mut held) = (self.cuda.context(), self.held());
+        let lens = [
+            out.expert_demand.len(),
+            out.expert_counts.len(),
+            out.expert_offsets.len(),
+            out.row_of_assignment.len(),
+            out.assignment_of_row.len(),
+            out.expert_of_block.as_ref().map_or(0, VectorMut::len),
+            stats::LEN,
+        ];
+        for (slot, len) in held.plan.iter_mut().zip(lens) {
+            slot.grow(context, len * size_of::<i32>())?;
         }
         held.grow_workspace(context, size)
     }
@@ -182,6 +213,8 @@ impl Backend for Staged {
     ) -> Result<()> {
         check::refresh(config, &args, prepared, None, check::anywhere)?;
         let StagedTerms { experts, prepared } = prepared.terms_mut();
+        // What is there is overwritten only by what this device will take.
+        self.cuda.check_prepared(prepared)?;
         let experts = experts.floats(self.cuda.context(), args.experts)?;
         self.cuda.refresh(config, PrepareArgs { experts }, prepared)?;
         self.cuda.synchronize()
@@ -247,6 +280,7 @@ impl Backend for Staged {
     ) -> Result<()> {
         check::route_and_plan(config, prepared, &args, &out, (plan, &plan_out), check::anywhere)?;
         workspace.check(self.route_and_plan_workspace(config, args.shape(), plan)?)?;
+        self.reserve_plan(plan, &plan_out, (out.ids.rows(), out.ids.cols()))?;
         let scores = out.scores.as_mut().map(MatrixMut::reborrow);
         let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
         let routed = RouteOut { ids, weights, scores };
