@@ -74,6 +74,10 @@ struct Products {
     }
 };
 
+// What a thread has of a tile.
+template <typename Element, typename Tile>
+using TileSums = Products<Tile>;
+
 // Sums of finished runs of chunks, in local memory, which is touched once in 128 columns. Adding one is
 // counting in binary: level l holds the sum of a run of 2^l while bit l of the number of finished ones is 1.
 template <typename Tile>

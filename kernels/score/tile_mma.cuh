@@ -107,6 +107,10 @@ struct WarpSums {
     }
 };
 
+// What a thread has of a tile.
+template <typename Element, typename Tile>
+using TileSums = WarpSums<Element, Tile>;
+
 // The rows of a warp's part of the tile in a stage, as ldmatrix wants them.
 template <typename Tile>
 struct Fragments {

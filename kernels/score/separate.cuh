@@ -1,0 +1,27 @@
+// The kernel that only multiplies, of either kind of products: the file that includes this has included its
+// tile_*.cuh before. Each block writes the products of its tile to its slot.
+#pragma once
+
+namespace cosmoe {
+
+template <typename Element, typename Tile, bool kWideAccess>
+__device__ __forceinline__ void score(const ScoreParams& params) {
+    extern __shared__ __align__(128) unsigned char ring[];
+    const cosmoe::Tile tile(params, Tile::kRows, Tile::kCols);
+    // The same for the whole block, so barriers of the products are met by all.
+    if (tile.tokens == 0) {
+        return;
+    }
+    TileSums<Element, Tile> sums;
+    multiply<Element, Tile, kWideAccess>(params, tile, ring, sums);
+    store(tile, sums, tile.products(params), params.pitch, tile.squares(params));
+}
+
+}  // namespace cosmoe
+
+// One block a multiprocessor is enough: without the number ptxas spills registers on some architectures.
+#define COSMOE_SCORE(name, element, tiles, wide)                                  \
+    extern "C" __global__ void __launch_bounds__(cosmoe::tiles::kThreads, 1)      \
+        cosmoe_score_##name(const __grid_constant__ cosmoe::ScoreParams params) { \
+        cosmoe::score<cosmoe::element, cosmoe::tiles, wide>(params);              \
+    }
