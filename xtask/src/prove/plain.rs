@@ -38,6 +38,8 @@ fn insert(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -54,19 +56,42 @@ mod tests {
         }
     }
 
-    /// The same number from both, whatever the operands.
+    /// What is written computes the instruction's result, run here as text.
     #[test]
     fn what_is_written_is_the_same() {
-        let insert = |a: u32, b: u32, position: u32, length: u32| {
-            let mask = ((1u64 << length) - 1) << position;
-            (((u64::from(a) << position) & mask) | (u64::from(b) & !mask)) as u32
+        let expected = |a: u32, b: u32, position: u32, length: u32| {
+            (0..32).fold(0, |bits, i| {
+                let inside = i >= position && i < position + length;
+                let bit = if inside { a >> (i - position) & 1 } else { b >> i & 1 };
+                bits | bit << i
+            })
         };
         for (position, length) in [(0, 1), (4, 28), (3, 1), (31, 1), (16, 20), (5, 0)] {
-            let mask = ((1u32 << length) - 1) << position;
+            let line = format!("bfi.b32 %d, %a, %b, {position}, {length};");
+            let text = insert(&line).unwrap();
             for (a, b) in [(0, u32::MAX), (u32::MAX, 0), (0x1234_5678, 0x9abc_def0)] {
-                let plain = ((a << position) & mask) | (b & !mask);
-                assert_eq!(plain, insert(a, b, position, length), "{position} {length}");
+                let case = format!("{position} {length} {a:x} {b:x}");
+                assert_eq!(run(&text, a, b), expected(a, b, position, length), "{case}");
             }
         }
+    }
+
+    /// Runs shifts, ands and ors; `%d` at the end.
+    fn run(text: &str, a: u32, b: u32) -> u32 {
+        let mut registers = HashMap::from([("%a".to_owned(), a), ("%b".to_owned(), b)]);
+        for statement in text.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+            let (name, operands) = statement.split_once(' ').unwrap();
+            let operands: Vec<&str> = operands.split(',').map(str::trim).collect();
+            let value = |text: &str| text.parse().unwrap_or_else(|_| registers[text]);
+            let (left, right): (u32, u32) = (value(operands[1]), value(operands[2]));
+            let result = match name {
+                "shl.b32" => left << right,
+                "and.b32" => left & right,
+                "or.b32" => left | right,
+                other => panic!("{other}"),
+            };
+            registers.insert(operands[0].to_owned(), result);
+        }
+        registers["%d"]
     }
 }
