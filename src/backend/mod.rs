@@ -176,3 +176,23 @@ pub trait Backend: sealed::Sealed + Sized {
         out: MatrixMut<'_, T, Self::Space>,
     ) -> Result<()>;
 }
+
+/// A [`route_and_plan`](Backend::route_and_plan) that has passed its checks, as two calls.
+#[allow(clippy::too_many_arguments)] // those of the two calls
+pub(crate) fn in_two_calls<B: Backend>(
+    backend: &B,
+    config: &RouterConfig,
+    prepared: &Prepared<B>,
+    args: RouteArgs<'_, B::Space>,
+    mut out: RouteOut<'_, B::Space>,
+    plan: &PlanConfig,
+    plan_out: PlanOut<'_, B::Space>,
+    mut workspace: Workspace<'_, B::Space>,
+) -> Result<()> {
+    let scores = out.scores.as_mut().map(MatrixMut::reborrow);
+    let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
+    let routed = RouteOut { ids, weights, scores };
+    backend.route(config, prepared, args, routed, workspace.reborrow())?;
+    let args = PlanArgs { ids: out.ids.as_ref(), weights: Some(out.weights.as_ref()) };
+    backend.plan(plan, args, plan_out, workspace)
+}

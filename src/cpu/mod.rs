@@ -16,7 +16,7 @@ pub(crate) use score::metric::{COSINE_EPSILON, Side};
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace, WorkspaceSize,
-    check, sealed,
+    check, in_two_calls, sealed,
 };
 use crate::config::{PlanConfig, RouterConfig};
 use crate::element::{Element, Scalar};
@@ -123,19 +123,14 @@ impl Backend for Cpu {
         config: &RouterConfig,
         prepared: &Prepared<Self>,
         args: RouteArgs<'_>,
-        mut out: RouteOut<'_>,
+        out: RouteOut<'_>,
         plan: &PlanConfig,
         plan_out: PlanOut<'_>,
-        mut workspace: Workspace<'_>,
+        workspace: Workspace<'_>,
     ) -> Result<()> {
         check::route_and_plan(config, prepared, &args, &out, (plan, &plan_out), check::anywhere)?;
         workspace.check(self.route_and_plan_workspace(config, args.shape(), plan)?)?;
-        let scores = out.scores.as_mut().map(MatrixMut::reborrow);
-        let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
-        let routed = RouteOut { ids, weights, scores };
-        self.route(config, prepared, args, routed, workspace.reborrow())?;
-        let ids = PlanArgs { ids: out.ids.as_ref(), weights: Some(out.weights.as_ref()) };
-        self.plan(plan, ids, plan_out, workspace)
+        in_two_calls(self, config, prepared, args, out, plan, plan_out, workspace)
     }
 
     fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {

@@ -11,7 +11,7 @@ use super::driver::Context;
 use crate::backend::{
     Backend, CombineArgs, GatherArgs, PlanArgs, PlanOut, PlanShape, PrepareArgs, Prepared,
     Projection, RouteArgs, RouteOut, RouteShape, SelectArgs, SelectOut, SelectShape, Workspace,
-    WorkspaceSize, check, sealed, stats,
+    WorkspaceSize, check, in_two_calls, sealed, stats,
 };
 use crate::config::{PlanConfig, RouterConfig};
 use crate::element::{Element, Scalar};
@@ -273,20 +273,15 @@ impl Backend for Staged {
         config: &RouterConfig,
         prepared: &Prepared<Self>,
         args: RouteArgs<'_, Host>,
-        mut out: RouteOut<'_, Host>,
+        out: RouteOut<'_, Host>,
         plan: &PlanConfig,
         plan_out: PlanOut<'_, Host>,
-        mut workspace: Workspace<'_, Host>,
+        workspace: Workspace<'_, Host>,
     ) -> Result<()> {
         check::route_and_plan(config, prepared, &args, &out, (plan, &plan_out), check::anywhere)?;
         workspace.check(self.route_and_plan_workspace(config, args.shape(), plan)?)?;
         self.reserve_plan(plan, &plan_out, (out.ids.rows(), out.ids.cols()))?;
-        let scores = out.scores.as_mut().map(MatrixMut::reborrow);
-        let (ids, weights) = (out.ids.reborrow(), out.weights.reborrow());
-        let routed = RouteOut { ids, weights, scores };
-        self.route(config, prepared, args, routed, workspace.reborrow())?;
-        let ids = PlanArgs { ids: out.ids.as_ref(), weights: Some(out.weights.as_ref()) };
-        self.plan(plan, ids, plan_out, workspace)
+        in_two_calls(self, config, prepared, args, out, plan, plan_out, workspace)
     }
 
     fn select_workspace(&self, config: &RouterConfig, shape: SelectShape) -> Result<WorkspaceSize> {
