@@ -41,6 +41,8 @@ fn run() -> Result<(), String> {
     let (built, version) = match nvcc(&out, &mut watch)? {
         Some(nvcc) => {
             let version = nvcc.version.clone();
+            // For the tests, which compile kernels of their own.
+            println!("cargo::rustc-env=COSMOE_NVCC={}", nvcc.path.display());
             (compile(nvcc, &out, &mut watch)?, Some(version))
         }
         None => (Built::default(), None),

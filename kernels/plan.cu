@@ -6,7 +6,7 @@
 //   place   the warps of count again: each assignment after those of its expert before it
 //   drop    (by weight) a warp for each expert, over the list that place made: the best keep a row
 //
-// A kernel that has made the ids can count and scan itself, as score/plan.cuh tells.
+// A kernel that has made the ids can count and scan itself, as score/then_plan.cuh tells.
 
 #include "plan/steps.cuh"
 

@@ -1,7 +1,7 @@
-// From logits to expert ids and weights: one warp a token, as common/selection.cuh tells.
+// From logits to expert ids and weights: one warp a token, as selection/select.cuh tells.
 
 #include "common/element.cuh"
-#include "common/selection.cuh"
+#include "selection/select.cuh"
 
 namespace cosmoe {
 
@@ -53,8 +53,9 @@ __device__ __forceinline__ void select(const SelectParams& params) {
 
 }  // namespace cosmoe
 
+// One block a multiprocessor is enough: without the number ptxas spills registers on some architectures.
 #define COSMOE_SELECT(name, element)                                                \
-    extern "C" __global__ void __launch_bounds__(cosmoe::kSelectThreads)            \
+    extern "C" __global__ void __launch_bounds__(cosmoe::kSelectThreads, 1)         \
         cosmoe_select_##name(const __grid_constant__ cosmoe::SelectParams params) { \
         cosmoe::select<cosmoe::element>(params);                                    \
     }

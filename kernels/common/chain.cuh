@@ -22,7 +22,7 @@ constexpr float kRound = 12582912.0f;
 // The ends of where an exponential is normal.
 constexpr float kExpMin = -87.33654f;
 constexpr float kExpMax = 88.72284f;
-// From here on log1p(exp(z)) rounds to z; below the other sqrt(log1p(exp(z))) rounds to exp(z / 2).
+// Above the first log1p(exp(z)) rounds to z; below the second its square root rounds to exp(z / 2).
 constexpr float kSoftplusLinear = 20.0f;
 constexpr float kSoftplusExp = -17.0f;
 

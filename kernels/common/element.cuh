@@ -5,6 +5,9 @@
 
 namespace cosmoe {
 
+// The host's numbers.
+enum DType : uint32_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
+
 // IEEE binary32.
 struct F32 {
     using Bits = uint32_t;

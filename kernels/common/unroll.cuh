@@ -1,4 +1,4 @@
-// What tells the compiler how a main loop is to be written.
+// Loops unrolled with their number as a constant, and values held in registers.
 #pragma once
 
 #include <cstdint>

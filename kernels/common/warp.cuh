@@ -12,6 +12,11 @@ __device__ __forceinline__ uint32_t warp_max(uint32_t value) {
     return __reduce_max_sync(kWholeWarp, value);
 }
 
+// The least of the warp's values, in every thread.
+__device__ __forceinline__ uint32_t warp_min(uint32_t value) {
+    return __reduce_min_sync(kWholeWarp, value);
+}
+
 // The largest of the warp's values, none of them NaN, in every thread.
 __device__ __forceinline__ float warp_max(float value) {
     for (int distance = 16; distance > 0; distance /= 2) {

@@ -36,12 +36,12 @@ struct RowCopy {
     static_assert(kStep % 8 == 0, "every pass has the same last three bits of the row");
     static constexpr uint32_t kElements = 16 / sizeof(Bits);
 
-    const Bits* from;    // of the first pass
-    uint64_t pass;       // elements between passes
-    uint64_t left;       // elements from `from` to the row's end; below 0 it has wrapped
-    uint32_t to;         // place in a stage
-    uint32_t whole[kPasses];  // bytes of 16 that a pass has of its row: none where there is no row
-    uint32_t bytes;      // of an access, where it is narrow
+    const Bits* from;         // of the first pass
+    uint64_t pass;            // elements between passes
+    uint64_t left;            // elements from `from` to the end of the part; below 0 it has wrapped
+    uint32_t to;              // place in a stage
+    uint32_t whole[kPasses];  // 16 bytes, or 0 in passes beyond the last row
+    uint32_t bytes;           // of an access, where it is narrow
 
     // Row 0 is `rows`' first; `count` rows are there. Columns from `begin` to `end`.
     __device__ __forceinline__ RowCopy(const Bits* rows, uint64_t stride, uint32_t count,

@@ -1,10 +1,11 @@
 // From one token's products to logits, ids and weights, by one warp.
 //
-// The slots of a split product are added, terms and scales applied, and the logits written; then the warp selects, as common/selection.cuh tells. A row of the cosine family whose sum of squares
-// leaves [2^-96, 2^96] is multiplied again, scaled by a power of two: its products may have overflowed.
+// The slots of a split product are added, terms and scales applied, and the logits written; then the warp
+// selects, as selection/select.cuh tells. A row of the cosine family whose sum of squares leaves [2^-96, 2^96] is
+// multiplied again, scaled by a power of two: its products may have overflowed.
 #pragma once
 
-#include "../common/selection.cuh"
+#include "../selection/select.cuh"
 #include "params.cuh"
 #include "slots.cuh"
 #include "slow.cuh"

@@ -1,90 +1,64 @@
-// What the fused kernels do once a block has its products: the last block of a tile of tokens makes ids and
-// weights of them.
-//
-// Where one block has all experts and all of D, products go to shared memory and it selects at once. Otherwise
-// every block writes its products to a slot in global memory and counts itself in; the one that finds all others
-// counted selects, and sets the count back for the next call. What it reads was written before a fence and
-// a count, and its own count and fence come before it reads. The order of arrival changes nothing: slots have their
-// places, and are added in their order.
+// The fused kernel of either kind of products: the file that includes this has included its tile_*.cuh before.
 #pragma once
 
-#include "../plan/steps.cuh"
-#include "finish.cuh"
+#include "last_block.cuh"
+#include "then_plan.cuh"
 
 namespace cosmoe {
 
-struct RouteParams {
-    ScoreParams score;
-    FinishParams finish;
-    PlanParams plan;         // of the ids, where there is a plan
-    uint32_t* arrivals;      // [plan_arrivals + 1] zero before and after
-    uint32_t plan_arrivals;  // whose last counts tiles; the others the blocks of a tile
-    uint32_t plan_mode;      // PlanMode
-    uint32_t token_tiles;    // of this launch
-    uint32_t reserved;
-};
-static_assert(sizeof(RouteParams) == 520, "the host's struct has 520 bytes");
-
-// The fused kernels' limits: the host keeps to them.
-constexpr uint32_t kFusedExperts = 512;
-constexpr uint32_t kFusedTopK = 32;
-using FusedMemory = WarpMemory<kFusedExperts, kFusedExperts, kFusedTopK>;
-
-// Floats between rows of products in shared memory: neighbouring rows begin eight banks apart.
-__host__ __device__ constexpr uint32_t shared_pitch(uint32_t experts) { return experts + 8; }
-
-// Shared memory of a block once its products are made: products and squares of its tile where it has them all,
-// else the logits that each warp is at; and every warp's memory.
-template <typename Tile>
-struct FinishMemory {
-    static constexpr uint32_t kWarps = Tile::kThreads / 32;
-    static constexpr uint32_t kProducts = Tile::kRows * shared_pitch(Tile::kCols);
-    static constexpr uint32_t kLogits = kWarps * kFusedExperts;
-
-    float products[kProducts > kLogits ? kProducts : kLogits];
-    float squares[Tile::kRows];
-    FusedMemory warps[kWarps];
-};
-
-// Selects for the tile's tokens, masked ones included; `sums` are those of its first. Not inlined: the products' registers are free by now, and
-// all kernels of a file share it.
-__device__ __noinline__ void finish_tile(const FinishParams& params, uint32_t first, uint32_t rows,
-                                         uint32_t real, TokenSums sums, uint64_t pitch,
-                                         uint64_t logit_pitch, FusedMemory* memories) {
-    const uint32_t warp = threadIdx.x / 32;
-    FusedMemory& memory = memories[warp];
-    for (uint32_t row = warp; row < rows; row += blockDim.x / 32) {
-        if (row < real) {
-            TokenSums own = sums;
-            own.products += row * pitch;
-            own.squares += row;
-            // Where rows of logits have no pitch, each warp has one.
-            own.logits += logit_pitch == 0 ? warp * kFusedExperts : row * logit_pitch;
-            finish_row(params, first + row, own, memory, memory.list);
-        } else {
-            finish_masked(params, first + row);
+template <typename Element, typename Tiling>
+__device__ __forceinline__ void route(const RouteParams& params) {
+    extern __shared__ __align__(128) unsigned char memory[];
+    const ScoreParams& score = params.score;
+    const Part part(score, Tiling::kRows, Tiling::kCols);
+    auto& finish = *reinterpret_cast<FinishMemory<Tiling>*>(memory);
+    const uint32_t number = part.token / Tiling::kRows;
+    if (part.tokens == 0) {
+        // Masked tokens all: the first of their blocks says so.
+        if (part.slot == 0 && part.expert == 0) {
+            finish_tile(params.finish, part.token, part.rows(score, Tiling::kRows), 0, {}, 0, 0,
+                        finish.warps);
+            plan_tile(params, number, reinterpret_cast<uint32_t*>(finish.products));
         }
+        return;
     }
-}
-
-// Whether this block is the last of `blocks` that come here with the same count; all threads get the answer, and
-// what the others wrote before they came.
-__device__ __forceinline__ bool arrives_last(uint32_t* count, uint32_t blocks) {
-    __shared__ bool last;
-    // Every thread's writes come before the count.
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        last = atomicAdd(count, 1u) == blocks - 1;
-        if (last) {
-            // As found: no other block of this call comes here any more.
-            *count = 0;
+    TileSums<Element, Tiling> sums;
+    multiply<Element, Tiling, true>(score, part, memory, sums);
+    TokenSums place{};
+    uint64_t pitch = score.pitch;
+    uint64_t logit_pitch = 0;
+    const uint32_t blocks = part.blocks;
+    if (blocks == 1) {
+        // Nobody reads the ring any more.
+        __syncthreads();
+        pitch = shared_pitch(Tiling::kCols);
+        store(part, sums, finish.products, pitch, finish.squares);
+        __syncthreads();
+        place = {finish.products, finish.squares, finish.products, 0, 0, 1};
+        logit_pitch = pitch;
+    } else {
+        store(part, sums, part.products(score), pitch, part.squares(score));
+        if (!arrives_last(params.arrivals + number, blocks)) {
+            return;
         }
-        // The count comes before every thread's reads.
-        __threadfence();
+        const uint64_t rows = score.rows;
+        place = {score.sums + part.token * pitch,
+                 score.squares + part.token,
+                 finish.products,
+                 rows * pitch,
+                 rows,
+                 score.split != 0 ? score.units : 1};
     }
-    __syncthreads();
-    return last;
+    finish_tile(params.finish, part.token, part.rows(score, Tiling::kRows), part.tokens, place, pitch,
+                logit_pitch, finish.warps);
+    plan_tile(params, number, reinterpret_cast<uint32_t*>(finish.products));
 }
 
 }  // namespace cosmoe
+
+// One block a multiprocessor is enough: without the number ptxas spills registers on some architectures.
+#define COSMOE_ROUTE(name, element, tiles)                                                       \
+    extern "C" __global__ void __launch_bounds__(cosmoe::tiles::kThreads, 1) cosmoe_route_##name( \
+        const __grid_constant__ cosmoe::RouteParams params) {                                    \
+        cosmoe::route<cosmoe::element, cosmoe::tiles>(params);                                   \
+    }

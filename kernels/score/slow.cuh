@@ -8,9 +8,6 @@
 
 namespace cosmoe {
 
-// The host's numbers of element types.
-enum DType : uint32_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
-
 // A row of any element type.
 struct AnyRow {
     const void* row;

@@ -1,10 +1,13 @@
 // Products of a tile of tokens and experts of which one side is f32, and the tokens' sums of squares, by fused
 // multiply-adds: tensor cores would round f32 to fewer bits.
 //
-// A block has kRows tokens and kCols experts, and walks along D in stages of 32 columns: copies into a ring of
-// kStages tiles in shared memory run ahead (cp.async; tokens of 16 bits pass through registers, which widen
-// them). A thread has kTall x kWide products, of neighbouring rows and of columns a block's breadth
-// apart (so that what eight threads read together lies in different banks), in one order:
+// A block has kRows tokens and kCols experts, and walks along its part of D in stages of 32 columns: copies into
+// a ring of kStages tiles in shared memory run ahead (cp.async; tokens of 16 bits pass through registers, which
+// widen them).
+//
+// Thread t has kTall neighbouring tokens, from kTall * (t / kThreadCols) on, and kWide experts, t mod kThreadCols and
+// every kThreadCols-th from there, so that what eight threads read together lies in different banks: in 64 x 64 a warp
+// has 8 tokens by all 64 experts. Every thread squares one of its tokens, too. Sums have one order:
 //
 //   a chunk of 128 columns   an ascending chain of fused multiply-adds from zero
 //   the chunks               added in pairs of neighbours, then pairs of pairs; an odd one passes up
@@ -15,8 +18,8 @@
 
 #include "../common/element.cuh"
 #include "../common/unroll.cuh"
-#include "copy.cuh"
-#include "params.cuh"
+#include "part.cuh"
+#include "ring.cuh"
 #include "widen.cuh"
 
 namespace cosmoe {
@@ -29,7 +32,7 @@ constexpr int kLevels = 24;
 
 // How a block's tile of kRows x kCols is shared by kRows / kTall x kCols / kWide threads.
 template <int kRows_, int kCols_, int kTall_, int kWide_, int kStages_>
-struct Tiling {
+struct FmaTiling {
     static constexpr int kRows = kRows_;
     static constexpr int kCols = kCols_;
     static constexpr int kTall = kTall_;
@@ -45,17 +48,17 @@ struct Tiling {
 };
 
 // A thread's products, and one sum of squares.
-template <typename Tile>
+template <typename Tiling>
 struct Products {
-    float product[Tile::kTall][Tile::kWide];
+    float product[Tiling::kTall][Tiling::kWide];
     float square;
 
     __device__ __forceinline__ void zero() {
         square = 0.0f;
 #pragma unroll
-        for (int t = 0; t < Tile::kTall; ++t) {
+        for (int t = 0; t < Tiling::kTall; ++t) {
 #pragma unroll
-            for (int w = 0; w < Tile::kWide; ++w) {
+            for (int w = 0; w < Tiling::kWide; ++w) {
                 product[t][w] = 0.0f;
             }
         }
@@ -65,9 +68,9 @@ struct Products {
     __device__ __forceinline__ void add_to(const Products& earlier) {
         square = __fadd_rn(earlier.square, square);
 #pragma unroll
-        for (int t = 0; t < Tile::kTall; ++t) {
+        for (int t = 0; t < Tiling::kTall; ++t) {
 #pragma unroll
-            for (int w = 0; w < Tile::kWide; ++w) {
+            for (int w = 0; w < Tiling::kWide; ++w) {
                 product[t][w] = __fadd_rn(earlier.product[t][w], product[t][w]);
             }
         }
@@ -75,17 +78,17 @@ struct Products {
 };
 
 // What a thread has of a tile.
-template <typename Element, typename Tile>
-using TileSums = Products<Tile>;
+template <typename Element, typename Tiling>
+using TileSums = Products<Tiling>;
 
 // Sums of finished runs of chunks, in local memory, which is touched once in 128 columns. Adding one is
 // counting in binary: level l holds the sum of a run of 2^l while bit l of the number of finished ones is 1.
-template <typename Tile>
+template <typename Tiling>
 struct Tree {
-    Products<Tile> levels[kLevels];
+    Products<Tiling> levels[kLevels];
 
     // Takes the sum of chunk `number`; the last one's becomes the sum of all.
-    __device__ __forceinline__ void take(Products<Tile>& sum, uint32_t number, bool last) {
+    __device__ __forceinline__ void take(Products<Tiling>& sum, uint32_t number, bool last) {
         int level = 0;
 #pragma unroll 1
         for (; (number >> level) != 0 && (last || (number >> level & 1) != 0); ++level) {
@@ -126,25 +129,25 @@ struct Reads {
 };
 
 // Multiplies the columns of a stage.
-template <typename Tile>
-__device__ __forceinline__ void multiply_stage(Products<Tile>& sum, const Reads& reads,
+template <typename Tiling>
+__device__ __forceinline__ void multiply_stage(Products<Tiling>& sum, const Reads& reads,
                                                uint32_t stage) {
     unrolled<kStageBytes / 16>([&](auto number) {
         constexpr int column = decltype(number)::value * 16;
-        float4 token[Tile::kTall];
-        float4 expert[Tile::kWide];
-        unrolled<Tile::kTall>([&](auto t) {
+        float4 token[Tiling::kTall];
+        float4 expert[Tiling::kWide];
+        unrolled<Tiling::kTall>([&](auto t) {
             constexpr int kOffset = column + decltype(t)::value * Padded::kPitch;
             token[decltype(t)::value] = shared_float4<kOffset>(stage + reads.tokens);
         });
-        unrolled<Tile::kWide>([&](auto w) {
-            constexpr int kOffset = column + decltype(w)::value * Tile::kThreadCols * Padded::kPitch;
+        unrolled<Tiling::kWide>([&](auto w) {
+            constexpr int kOffset = column + decltype(w)::value * Tiling::kThreadCols * Padded::kPitch;
             expert[decltype(w)::value] = shared_float4<kOffset>(stage + reads.experts);
         });
 #pragma unroll
-        for (int t = 0; t < Tile::kTall; ++t) {
+        for (int t = 0; t < Tiling::kTall; ++t) {
 #pragma unroll
-            for (int w = 0; w < Tile::kWide; ++w) {
+            for (int w = 0; w < Tiling::kWide; ++w) {
                 sum.product[t][w] = chain4(token[t], expert[w], sum.product[t][w]);
             }
         }
@@ -153,65 +156,40 @@ __device__ __forceinline__ void multiply_stage(Products<Tile>& sum, const Reads&
     });
 }
 
-// The products of a block's tile, which has tokens. `ring` is the block's shared memory, in use until all
+// The products of a block's tile, which has tokens. `memory` is the block's shared memory, in use until all
 // threads have come back.
-template <typename Element, typename Tile, bool kWideAccess>
-__device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe::Tile& tile,
-                                         unsigned char* ring, Products<Tile>& sum) {
+template <typename Element, typename Tiling, bool kWideAccess>
+__device__ __forceinline__ void multiply(const ScoreParams& params, const Part& part,
+                                         unsigned char* memory, Products<Tiling>& sum) {
     using Bits = typename Element::Bits;
     // 64-bit: a row's number times the stride may pass 2^31.
-    WideRowCopy<Element, Padded, Tile::kRows, Tile::kThreads, kWideAccess> tokens(
-        static_cast<const Bits*>(params.tokens) + tile.token * params.token_stride,
-        params.token_stride, tile.tokens, tile.begin, tile.end, params.token_bytes);
-    WideRowCopy<F32, Padded, Tile::kCols, Tile::kThreads, kWideAccess> experts(
-        static_cast<const uint32_t*>(params.experts) + tile.expert * params.expert_stride,
-        params.expert_stride, tile.experts, tile.begin, tile.end, params.expert_bytes);
+    WideRowCopy<Element, Padded, Tiling::kRows, Tiling::kThreads, kWideAccess> tokens(
+        static_cast<const Bits*>(params.tokens) + part.token * params.token_stride,
+        params.token_stride, part.tokens, part.begin, part.end, params.token_bytes);
+    WideRowCopy<F32, Padded, Tiling::kCols, Tiling::kThreads, kWideAccess> experts(
+        static_cast<const uint32_t*>(params.experts) + part.expert * params.expert_stride,
+        params.expert_stride, part.experts, part.begin, part.end, params.expert_bytes);
 
-    const uint32_t columns = static_cast<uint32_t>(tile.end - tile.begin);
-    const uint32_t whole = columns / kStageColumns;
-    const uint32_t count = (columns + kStageColumns - 1) / kStageColumns;
-    const uint32_t start = shared_address(ring);
-    constexpr uint32_t kRing = Tile::kStages * Tile::kStageSize;
-    uint32_t written = 0;
-    uint32_t copies = 0;
-    const auto copy = [&] {
-        if (copies < whole) {
-            tokens.template next<true>(start + written);
-            experts.template next<true>(start + written + Tile::kTokenBytes);
-        } else if (copies < count) {
-            tokens.template next<false>(start + written);
-            experts.template next<false>(start + written + Tile::kTokenBytes);
-        }
-        // A group without copies keeps their count.
-        commit_copies();
-        ++copies;
-        written = written + Tile::kStageSize == kRing ? 0 : written + Tile::kStageSize;
-    };
-#pragma unroll 1
-    for (int i = 0; i < Tile::kStages - 1; ++i) {
-        copy();
-    }
+    Ring<Tiling, decltype(tokens), decltype(experts)> ring(
+        tokens, experts, memory, static_cast<uint32_t>(part.end - part.begin), kStageColumns);
 
-    const uint32_t row = threadIdx.x / Tile::kThreadCols;
-    const uint32_t col = threadIdx.x % Tile::kThreadCols;
-    const Reads reads = {kept(row * Tile::kTall * Padded::kPitch),
-                         kept(Tile::kTokenBytes + col * Padded::kPitch),
-                         kept((row * Tile::kTall + col % Tile::kTall) * Padded::kPitch)};
+    const uint32_t row = threadIdx.x / Tiling::kThreadCols;
+    const uint32_t col = threadIdx.x % Tiling::kThreadCols;
+    const Reads reads = {kept(row * Tiling::kTall * Padded::kPitch),
+                         kept(Tiling::kTokenBytes + col * Padded::kPitch),
+                         kept((row * Tiling::kTall + col % Tiling::kTall) * Padded::kPitch)};
     sum.zero();
-    Tree<Tile> tree;
-    uint32_t read = start;
-    const uint32_t chunks = (count + kChunkStages - 1) / kChunkStages;
+    Tree<Tiling> tree;
+    const uint32_t chunks = (ring.count + kChunkStages - 1) / kChunkStages;
     uint32_t stage = 0;
 #pragma unroll 1
     for (uint32_t chunk = 0; chunk < chunks; ++chunk) {
 #pragma unroll 1
-        for (uint32_t i = 0; i < kChunkStages && stage < count; ++i, ++stage) {
-            // The stage that `read` is at has arrived, and nobody reads the one that is written next.
-            wait_for_copies<Tile::kStages - 2>();
-            __syncthreads();
-            copy();
-            multiply_stage(sum, reads, read);
-            read = read + Tile::kStageSize == start + kRing ? start : read + Tile::kStageSize;
+        for (uint32_t i = 0; i < kChunkStages && stage < ring.count; ++i, ++stage) {
+            ring.await();
+            ring.copy();
+            multiply_stage(sum, reads, ring.read);
+            ring.advance();
         }
         const bool last = chunk + 1 == chunks;
         tree.take(sum, chunk, last);
@@ -223,31 +201,41 @@ __device__ __forceinline__ void multiply(const ScoreParams& params, const cosmoe
 
 // Writes what the thread has of the tile, whose first product goes to `products` and whose first token's sum
 // of squares to `squares`.
-template <typename Tile>
-__device__ __forceinline__ void store(const cosmoe::Tile& tile, const Products<Tile>& sum,
+template <typename Tiling>
+__device__ __forceinline__ void store(const Part& part, const Products<Tiling>& sum,
                                       float* products, uint64_t pitch, float* squares) {
-    const uint32_t row = threadIdx.x / Tile::kThreadCols;
-    const uint32_t col = threadIdx.x % Tile::kThreadCols;
+    const uint32_t row = threadIdx.x / Tiling::kThreadCols;
+    const uint32_t col = threadIdx.x % Tiling::kThreadCols;
 #pragma unroll
-    for (int t = 0; t < Tile::kTall; ++t) {
-        const uint32_t r = row * Tile::kTall + t;
+    for (int t = 0; t < Tiling::kTall; ++t) {
+        const uint32_t r = row * Tiling::kTall + t;
         // 64-bit: a row's number times the pitch may pass 2^31.
         float* to = products + r * pitch + col;
 #pragma unroll
-        for (int w = 0; w < Tile::kWide; ++w) {
-            if (r < tile.tokens && col + w * Tile::kThreadCols < tile.experts) {
-                to[w * Tile::kThreadCols] = sum.product[t][w];
+        for (int w = 0; w < Tiling::kWide; ++w) {
+            if (r < part.tokens && col + w * Tiling::kThreadCols < part.experts) {
+                to[w * Tiling::kThreadCols] = sum.product[t][w];
             }
         }
     }
-    const uint32_t squared = row * Tile::kTall + col;
-    if (squares != nullptr && tile.expert == 0 && col < Tile::kTall && squared < tile.tokens) {
+    const uint32_t squared = row * Tiling::kTall + col;
+    if (squares != nullptr && part.expert == 0 && col < Tiling::kTall && squared < part.tokens) {
         squares[squared] = sum.square;
     }
 }
 
-using Tiles16x16 = Tiling<16, 16, 2, 2, 4>;
-using Tiles32x32 = Tiling<32, 32, 4, 4, 4>;
-using Tiles64x64 = Tiling<64, 64, 4, 4, 4>;
+// Tokens, experts, tokens and experts of a thread, stages.
+using Tiles16x16 = FmaTiling<16, 16, 2, 2, 4>;
+using Tiles32x32 = FmaTiling<32, 32, 4, 4, 4>;
+using Tiles64x64 = FmaTiling<64, 64, 4, 4, 4>;
 
 }  // namespace cosmoe
+
+// A kernel of each tiling, and those that there are for rows that are not aligned to what is loaded at once.
+#define COSMOE_TILINGS(kernel, name, element)  \
+    kernel(name##_16x16, element, Tiles16x16)  \
+    kernel(name##_32x32, element, Tiles32x32)  \
+    kernel(name##_64x64, element, Tiles64x64)
+#define COSMOE_NARROW_TILINGS(kernel, name, element) \
+    kernel(name##_16x16, element, Tiles16x16)        \
+    kernel(name##_64x64, element, Tiles64x64)

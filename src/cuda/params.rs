@@ -35,6 +35,15 @@ impl<P> Entry<P> {
     }
 }
 
+/// The kernels' number of an element type, see `kernels/common/element.cuh`.
+pub(super) fn dtype(dtype: DType) -> u32 {
+    match dtype {
+        DType::F32 => 0,
+        DType::F16 => 1,
+        DType::BF16 => 2,
+    }
+}
+
 /// Threads of a block of the row kernels, see `kernels/common/rows.cuh`.
 pub(super) const ROW_THREADS: u32 = 256;
 
@@ -96,11 +105,11 @@ const _: () = assert!(size_of::<PrepareParams>() == 48);
 pub(super) const SELECT_THREADS: u32 = 128;
 pub(super) const SELECT_WARPS: u32 = SELECT_THREADS / 32;
 
-/// The most selected experts that a block of select lists in its own memory, see
-/// `kernels/common/selection.cuh`.
+/// The most selected experts that a warp of select lists in its own memory, see
+/// `kernels/selection/params.cuh`.
 pub(super) const SELECT_LIST: u32 = 64;
 
-/// What is selected, and where it goes: the struct of `kernels/common/selection.cuh`.
+/// What is selected, and where it goes: the struct of `kernels/selection/params.cuh`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(super) struct Selection {
@@ -283,124 +292,4 @@ fn at<P>(entries: &[Entry<P>], width: u32) -> &Entry<P> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cuda::registry;
-
-    /// Name, bytes of the argument, most threads.
-    fn all() -> Vec<(&'static str, u32, u32)> {
-        fn of<P>(entries: &'static [Entry<P>]) -> impl Iterator<Item = (&'static str, u32, u32)> {
-            entries.iter().map(|e| (e.name, size_of::<P>() as u32, e.max_threads))
-        }
-        let mut all: Vec<_> = of(&GATHER).collect();
-        for entries in [&COMBINE_BF16[..], &COMBINE_F16, &COMBINE_F32] {
-            all.extend(of(entries));
-        }
-        for entries in [&PREPARE_BF16[..], &PREPARE_F16, &PREPARE_F32] {
-            all.extend(of(entries));
-        }
-        all.extend(of(&SELECT));
-        all.extend(of(&PLAN));
-        all.extend(scorers().iter().flat_map(|scorer| of(std::slice::from_ref(&scorer.entry))));
-        all.extend(scorers().iter().flat_map(|scorer| of(scorer.fused.as_slice())));
-        all.extend(of(std::slice::from_ref(&FINISH)));
-        all.extend(of(std::slice::from_ref(&PROJECT)));
-        all.sort_unstable();
-        all
-    }
-
-    /// An `.entry` of a PTX text: name, bytes and alignment of its parameters, `.maxntid`.
-    type Found = (String, Vec<(u32, u32)>, u32);
-
-    fn entries(ptx: &str) -> Vec<Found> {
-        let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
-        let mut found: Vec<Found> = Vec::new();
-        // Calls in a body have parameters of their own.
-        let mut heads = false;
-        for line in ptx.lines().map(str::trim) {
-            if let Some((_, name)) = line.split_once(".entry ") {
-                found.push((name.trim_end_matches('(').to_owned(), Vec::new(), 0));
-                heads = true;
-            } else if line == "{" {
-                heads = false;
-            } else if let (true, Some(entry), Some(param)) =
-                (heads, found.last_mut(), line.strip_prefix(".param"))
-            {
-                // .param .align 8 .b8 NAME[64]
-                let words: Vec<&str> = param.split_whitespace().collect();
-                assert!(words[0] == ".align" && words[2] == ".b8", "{line}");
-                let (_, size) = words[3].split_once('[').unwrap();
-                entry.1.push((number(size), number(words[1])));
-            } else if let (Some(entry), Some(threads)) =
-                (found.last_mut(), line.strip_prefix(".maxntid"))
-            {
-                entry.2 = number(threads.split(',').next().unwrap());
-            }
-        }
-        found
-    }
-
-    /// No kernel without a struct, no struct without a kernel: one parameter each, of the struct's
-    /// size and alignment, with the launch bounds that the host keeps to.
-    #[test]
-    fn the_ptx_takes_these_structs() {
-        if registry::MODULES.is_empty() {
-            eprintln!("SKIPPED: this build holds no CUDA kernels to compare with");
-            return;
-        }
-        let mut built = Vec::new();
-        for module in registry::MODULES {
-            let found = entries(module.ptx());
-            assert_eq!(found.len(), module.kernels.len(), "{}", module.name);
-            for (name, params, threads) in found {
-                let &[(size, align)] = params.as_slice() else {
-                    panic!("{name} takes {} parameters", params.len())
-                };
-                assert_eq!(align, 8, "{name}");
-                let kernel = module.kernels.iter().find(|kernel| kernel.name == name).unwrap();
-                assert_eq!(kernel.parameters, [size], "{name}");
-                assert_eq!(kernel.max_threads, Some(threads), "{name}");
-                built.push((kernel.name, size, threads));
-            }
-        }
-        built.sort_unstable();
-        assert_eq!(built, all());
-        let aligned = [
-            align_of::<GatherParams>(),
-            align_of::<CombineParams>(),
-            align_of::<PrepareParams>(),
-            align_of::<SelectParams>(),
-            align_of::<PlanParams>(),
-            align_of::<ScoreParams>(),
-            align_of::<FinishParams>(),
-            align_of::<RouteParams>(),
-            align_of::<ProjectParams>(),
-        ];
-        assert_eq!(aligned, [8; 9]);
-    }
-
-    #[test]
-    fn steps_find_their_kernels() {
-        let names = [PlanStep::Count, PlanStep::Scan, PlanStep::Place, PlanStep::Drop]
-            .map(|step| plan(step).name);
-        let expected = ["count", "scan", "place", "drop"].map(|name| format!("cosmoe_plan_{name}"));
-        assert_eq!(names.map(str::to_owned), expected);
-    }
-
-    #[test]
-    fn widths_find_their_kernels() {
-        for bytes in [1, 2, 4, 8, 16] {
-            assert_eq!(gather(bytes).name, format!("cosmoe_gather_{bytes}"));
-            for dtype in [DType::BF16, DType::F16, DType::F32] {
-                if bytes >= dtype.size() as u32 {
-                    let expected = format!("cosmoe_combine_{dtype}_{bytes}");
-                    assert_eq!(combine(dtype, bytes).name, expected);
-                }
-                assert_eq!(select(dtype).name, format!("cosmoe_select_{dtype}"));
-                assert_eq!(prepare(dtype, true).name, format!("cosmoe_prepare_{dtype}_16"));
-                let expected = format!("cosmoe_prepare_{dtype}_{}", dtype.size());
-                assert_eq!(prepare(dtype, false).name, expected);
-            }
-        }
-    }
-}
+mod tests;

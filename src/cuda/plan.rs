@@ -200,7 +200,7 @@ pub(super) struct Fused {
     pub(super) mode: FusedMode,
 }
 
-/// The kernels' numbers, see `kernels/score/plan.cuh`.
+/// The kernels' numbers, see `kernels/score/then_plan.cuh`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FusedMode {
     Whole = 1,
@@ -216,7 +216,8 @@ pub(super) struct FusedTiles {
     pub(super) warps: usize,
 }
 
-/// Most tiles of a route whose kernel counts for the plan.
+/// Most tiles of a route whose kernel counts for the plan: as many as have a count in `state`, of 4 KiB,
+/// which has one more for the plan and may start anywhere.
 pub(super) const FUSED_TILES: usize = 1022;
 
 /// Up to so many tokens one block plans: more would take it longer than another launch.
@@ -224,7 +225,7 @@ const WHOLE_TOKENS: usize = 64;
 /// And up to so many rows, which it clears.
 const WHOLE_ROWS: usize = 1 << 18;
 
-/// Tokens of a tile at least.
+/// Tokens of a tile at least, of all kernels that route.
 const FUSED_TOKENS: usize = 16;
 
 /// Bytes of scratch at the end of a route's for the tables of [`Fused`].
@@ -304,6 +305,13 @@ mod tests {
     fn layout(experts: usize, assignments: usize) -> Layout {
         let config = PlanConfig::builder(experts).build().unwrap();
         Layout::new(&config, PlanShape { tokens: assignments, top_k: 1 }).unwrap()
+    }
+
+    #[test]
+    fn no_tile_has_fewer_tokens() {
+        let fused = params::scorers().iter().filter(|scorer| scorer.fused.is_some());
+        let least = fused.map(|scorer| scorer.tile.tokens as usize).min();
+        assert_eq!(least, Some(FUSED_TOKENS));
     }
 
     #[test]

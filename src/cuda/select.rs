@@ -42,7 +42,7 @@ impl Layout {
 }
 
 /// The kernel's number of a gate, and whether it divides by the sum over the selected.
-fn gate(gate: Gate) -> (u32, bool) {
+pub(super) fn gate(gate: Gate) -> (u32, bool) {
     match gate {
         Gate::Identity => (0, false),
         Gate::Sigmoid { renormalize } => (1, renormalize),
@@ -53,7 +53,7 @@ fn gate(gate: Gate) -> (u32, bool) {
 }
 
 /// The kernel's number of a placement.
-fn placement(placement: BiasPlacement) -> u32 {
+pub(super) fn placement(placement: BiasPlacement) -> u32 {
     match placement {
         BiasPlacement::AfterSelection => 0,
         BiasPlacement::InScore => 1,

@@ -22,6 +22,7 @@ mod run;
 mod select;
 mod staged;
 mod streams;
+mod unfused;
 
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 12] = [
+const TESTS: [&[Test]; 13] = [
     dispatch::TESTS,
     errors::TESTS,
     graphs::TESTS,
@@ -52,6 +53,7 @@ const TESTS: [&[Test]; 12] = [
     select::TESTS,
     staged::TESTS,
     streams::TESTS,
+    unfused::TESTS,
 ];
 
 fn main() -> ExitCode {

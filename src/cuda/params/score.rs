@@ -46,7 +46,7 @@ impl Tile {
     }
 
     /// Bytes of shared memory of a fused kernel: what the products take, or what the selection does after
-    /// them, see `kernels/score/route.cuh`.
+    /// them, see `kernels/score/last_block.cuh`.
     const fn fused(self) -> u32 {
         let (products, warps) = (self.tokens * (self.experts + 8), self.threads / 32);
         let logits = warps * FUSED_EXPERTS as u32;
@@ -68,7 +68,7 @@ pub(in crate::cuda) struct Scorer {
     pub(in crate::cuda) fused: Option<Entry<RouteParams>>,
 }
 
-/// The fused kernels' limits, see `kernels/score/route.cuh`.
+/// The fused kernels' limits, see `kernels/score/last_block.cuh`.
 pub(in crate::cuda) const FUSED_EXPERTS: usize = 512;
 pub(in crate::cuda) const FUSED_TOP_K: usize = 32;
 
@@ -113,20 +113,21 @@ macro_rules! scorers {
     };
 }
 
-// As in kernels/score_mma.cu.
+// The tilings of kernels/score/tile_mma.cuh.
 const MMA_16: Tile = Tile::new(16, 16, 64, 8, 0);
 const MMA_32: Tile = Tile::new(64, 32, 128, 4, 0);
+const MMA_64: Tile = Tile::new(64, 64, 128, 4, 0);
 const MMA_128: Tile = Tile::new(64, 128, 128, 4, 0);
 const MMA_256: Tile = Tile::new(64, 256, 256, 2, 0);
-// As in kernels/score_fma.cu.
+// The tilings of kernels/score/tile_fma.cuh.
 const FMA_16: Tile = Tile::new(16, 16, 64, 4, 16);
 const FMA_32: Tile = Tile::new(32, 32, 64, 4, 16);
 const FMA_64: Tile = Tile::new(64, 64, 256, 4, 16);
 
-static SCORERS: [Scorer; 27] = scorers! {
-    "bf16" BF16 BF16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x128" MMA_128 true,
+static SCORERS: [Scorer; 29] = scorers! {
+    "bf16" BF16 BF16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x64" MMA_64 true, "64x128" MMA_128 true,
         "64x256" MMA_256 true, "16x16_narrow" MMA_16 false, "64x32_narrow" MMA_32 false;
-    "f16" F16 F16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x128" MMA_128 true,
+    "f16" F16 F16: "16x16" MMA_16 true, "64x32" MMA_32 true, "64x64" MMA_64 true, "64x128" MMA_128 true,
         "64x256" MMA_256 true, "16x16_narrow" MMA_16 false, "64x32_narrow" MMA_32 false;
     "f32" F32 F32: "16x16" FMA_16 true, "32x32" FMA_32 true, "64x64" FMA_64 true,
         "16x16_narrow" FMA_16 false, "64x64_narrow" FMA_64 false;

@@ -6,12 +6,12 @@ use crate::element::DType;
 use crate::error::{Error, Result};
 
 /// Elements of D that are never divided between blocks, see `kernels/score/params.cuh`.
-const UNIT: usize = 1024;
+pub(in crate::cuda) const UNIT: usize = 1024;
 
 /// Split work has at most so many slots, see `kernels/score/slots.cuh`.
-const MAX_SLOTS: usize = 64;
+pub(in crate::cuda) const MAX_SLOTS: usize = 64;
 
-/// Up to so many tokens, tiles are no taller, which every pair of dtypes has tiles for.
+/// Up to so many tokens only tiles of so many are considered; every pair of dtypes has some.
 const FEW_TOKENS: u32 = 16;
 
 /// Tiles may be so wide, however few the experts are.
@@ -113,7 +113,8 @@ impl ScorePolicy {
             return Ok(scorer);
         }
         let fits = |s: &&Scorer| s.tile.tokens <= self.tokens && s.tile.experts <= self.experts;
-        Ok(of_dtypes().filter(|s| !s.wide).rfind(fits).unwrap_or(scorer))
+        let size = |s: &&Scorer| s.tile.tokens * s.tile.experts;
+        Ok(of_dtypes().filter(|s| !s.wide).filter(fits).max_by_key(size).unwrap_or(scorer))
     }
 }
 
@@ -138,8 +139,8 @@ impl ScoreShape {
         if units > MAX_SLOTS { 1 } else { units }
     }
 
-    /// Bytes that a policy reads of tokens and experts, and writes and reads of products. Products of split
-    /// work count twice, as the next kernel waits for them.
+    /// Bytes that a policy reads of tokens and experts, and writes and reads of products, as if all went through the
+    /// workspace. Products of split work count twice, as the last block waits for them.
     fn bytes(&self, policy: ScorePolicy) -> u128 {
         let wide = |value: usize| value as u128;
         let row = |dtype: DType| wide(self.width) * wide(dtype.size());
@@ -159,9 +160,8 @@ impl ScoreShape {
     }
 }
 
-/// The policy of a call: the one that moves the fewest bytes, where blocks that do not fill the device move
-/// theirs so much slower. Tiles are no wider than what covers all experts, and no taller than there are tokens
-/// for.
+/// The policy of a call: the one with the fewest bytes, counted up by how far its blocks fall short of filling the
+/// device. Tiles are no wider than what covers all experts, and no taller than there are tokens for.
 pub(in crate::cuda) fn select(device: &DeviceFacts, shape: &ScoreShape) -> ScorePolicy {
     let all: Vec<ScorePolicy> = ScorePolicy::fused(shape.dtypes.0, shape.dtypes.1).collect();
     let useful = |policy: &&ScorePolicy| {
@@ -170,7 +170,7 @@ pub(in crate::cuda) fn select(device: &DeviceFacts, shape: &ScoreShape) -> Score
         let tall_enough = policy.tokens <= FEW_TOKENS || shape.tokens > FEW_TOKENS as usize;
         tall_enough && (covers_more || policy.experts <= FEW_EXPERTS)
     };
-    // A block short of a full device costs less than reading more.
+    // Three quarters of the multiprocessors count as full.
     let full = u128::from(device.multiprocessors) * 3 / 4;
     let cost = |policy: &&ScorePolicy| {
         let blocks = (shape.blocks(**policy) as u128).max(1);
@@ -215,8 +215,9 @@ mod tests {
     #[test]
     fn tiles_are_no_larger_than_the_work() {
         assert_eq!(chosen(DType::BF16, 1 << 20, 8, 4096), (64, 32, false, 16_384));
-        assert_eq!(chosen(DType::BF16, 1 << 20, 33, 4096).1, 128);
-        assert_eq!(chosen(DType::BF16, 1 << 20, 64, 4096).1, 128);
+        assert_eq!(chosen(DType::BF16, 1 << 20, 33, 4096).1, 64);
+        assert_eq!(chosen(DType::BF16, 1 << 20, 64, 4096).1, 64);
+        assert_eq!(chosen(DType::BF16, 1 << 20, 65, 4096).1, 128);
         // Nothing fills a device.
         assert_eq!(chosen(DType::F16, 1, 1, 1), (16, 16, false, 1));
         // Too long to be split.
@@ -224,19 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn every_tile_fits_the_shared_memory_of_every_architecture() {
-        for scorer in scorers() {
-            let limit = super::super::shared_limit((8, 6));
-            assert!(scorer.tile.shared <= limit, "{scorer:?}");
-            // Beside what the steps of a plan declare, 384 bytes.
-            let fused = scorer.fused.as_ref().map_or(0, |entry| entry.shared + 384);
-            assert!(fused <= limit, "{scorer:?}");
-        }
-    }
-
-    #[test]
     fn policies_are_the_kernels_tiles() {
-        assert_eq!(ScorePolicy::all(DType::F16, DType::F16).count(), 16);
+        assert_eq!(ScorePolicy::all(DType::F16, DType::F16).count(), 20);
         assert_eq!(ScorePolicy::all(DType::F16, DType::F32).count(), 12);
         let policy = ScorePolicy::new(64, 256, false).unwrap();
         let name = |wide| policy.scorer((DType::F16, DType::F16), wide).unwrap().entry.name;

@@ -2,7 +2,7 @@
 
 use super::layout::{ARRIVALS, Layout};
 use crate::cuda::driver::Grid;
-use crate::cuda::params::Scorer;
+use crate::cuda::params::{self, Scorer};
 use crate::cuda::policy::{self, DeviceFacts, Rows, ScorePolicy, ScoreShape};
 use crate::element::DType;
 use crate::error::Result;
@@ -39,12 +39,7 @@ impl Matrix {
     }
 
     pub(super) fn number(&self) -> u32 {
-        match self.dtype {
-            DType::F16 => 1,
-            DType::BF16 => 2,
-            // The only others are f32.
-            _ => 0,
-        }
+        params::dtype(self.dtype)
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) fn jobs(nvcc: &Nvcc) -> Result<Vec<Job>> {
     let kernels = || built.modules.iter().flat_map(|module| &module.kernels);
     // Where there is no such kernel or no bound, the checks below say so.
     let bound = |name: &str| kernels().find(|kernel| kernel.name == name)?.max_threads;
-    let launches = launches(&|name| bound(name).unwrap_or(1024));
+    let names: Vec<&str> = kernels().map(|kernel| kernel.name.as_str()).collect();
+    let launches = launches(&names, &|name| bound(name).unwrap_or(1024));
     let mut jobs = Vec::new();
     for module in &built.modules {
         jobs.extend(of_module(module, &launches).map_err(|why| {

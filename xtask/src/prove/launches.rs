@@ -20,7 +20,7 @@ pub(super) struct Launch {
 /// An index beyond every row: -1 and it take the same path, and SentryWard takes no negative numbers.
 const NONE: u32 = i32::MAX as u32;
 
-/// How the rows of gather and combine are shared, as src/cuda/policy.rs may choose: threads a row and
+/// How the rows of gather and combine are shared, as src/cuda/policy/rows.rs may choose: threads a row and
 /// blocks that share its columns. The usual, and both ends.
 #[derive(Debug, Clone, Copy)]
 struct Sharing {
@@ -36,9 +36,9 @@ const ENDS: [Sharing; 4] = [
     Sharing { what: "a block a row", lanes_log2: 8, column_blocks: 2 },
 ];
 
-/// All of them. `threads` says how many threads a kernel's launch bounds allow: what the host launches
-/// gather and combine with, and prepare at most.
-pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
+/// All of them, of the library's `kernels`. `threads` says how many threads a kernel's launch bounds allow: what
+/// the host launches gather and combine with, and prepare at most.
+pub(super) fn launches(kernels: &[&str], threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
     let gather = |width, sharing| gather(width, sharing, threads);
     let mut all: Vec<Launch> = [1, 2, 4, 8, 16].map(|width| gather(width, USUAL)).into();
     all.extend(ENDS.map(|sharing| gather(16, sharing)));
@@ -56,8 +56,9 @@ pub(super) fn launches(threads: &dyn Fn(&str) -> u32) -> Vec<Launch> {
         let most = threads(&format!("cosmoe_prepare_{dtype}_16"));
         all.push(prepare(dtype, 16, "cosine", "most threads", most));
     }
-    all.extend(SCORERS.iter().map(|scorer| score(scorer, threads)));
-    let wide = SCORERS.iter().filter(|(name, ..)| !name.ends_with("narrow"));
+    let scorers = scorers(kernels);
+    all.extend(scorers.iter().map(|scorer| score(scorer, threads)));
+    let wide = scorers.iter().filter(|scorer| !scorer.name.ends_with("narrow"));
     all.extend(wide.map(|scorer| route(scorer, threads)));
     all.push(finish(threads));
     all.push(project(threads));
@@ -186,49 +187,48 @@ fn select(dtype: &str, threads: &dyn Fn(&str) -> u32) -> Launch {
     }
 }
 
-/// Names of the scoring kernels, whether tensor cores multiply, and their tiles' tokens and experts.
-const SCORERS: [(&str, bool, u32, u32); 27] = [
-    ("bf16_16x16", true, 16, 16),
-    ("bf16_64x32", true, 64, 32),
-    ("bf16_64x128", true, 64, 128),
-    ("bf16_64x256", true, 64, 256),
-    ("bf16_16x16_narrow", true, 16, 16),
-    ("bf16_64x32_narrow", true, 64, 32),
-    ("f16_16x16", true, 16, 16),
-    ("f16_64x32", true, 64, 32),
-    ("f16_64x128", true, 64, 128),
-    ("f16_64x256", true, 64, 256),
-    ("f16_16x16_narrow", true, 16, 16),
-    ("f16_64x32_narrow", true, 64, 32),
-    ("f32_16x16", false, 16, 16),
-    ("f32_32x32", false, 32, 32),
-    ("f32_64x64", false, 64, 64),
-    ("f32_16x16_narrow", false, 16, 16),
-    ("f32_64x64_narrow", false, 64, 64),
-    ("f16_f32_16x16", false, 16, 16),
-    ("f16_f32_32x32", false, 32, 32),
-    ("f16_f32_64x64", false, 64, 64),
-    ("f16_f32_16x16_narrow", false, 16, 16),
-    ("f16_f32_64x64_narrow", false, 64, 64),
-    ("bf16_f32_16x16", false, 16, 16),
-    ("bf16_f32_32x32", false, 32, 32),
-    ("bf16_f32_64x64", false, 64, 64),
-    ("bf16_f32_16x16_narrow", false, 16, 16),
-    ("bf16_f32_64x64_narrow", false, 64, 64),
-];
+/// How a scoring kernel lays its work out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Scorer {
+    /// What follows `cosmoe_score_`.
+    name: String,
+    /// Whether tensor cores multiply.
+    mma: bool,
+    tokens: u32,
+    experts: u32,
+    stages: u32,
+}
+
+/// The kernels that score, by their names and by the tilings of `kernels/score/`.
+fn scorers(kernels: &[&str]) -> Vec<Scorer> {
+    let of = |kernel: &&str| {
+        let name = kernel.strip_prefix("cosmoe_score_")?;
+        let mma = !name.contains("f32");
+        let size = name.split('_').find(|word| word.contains('x'))?;
+        let text = if mma { TILE_MMA } else { TILE_FMA };
+        let using = format!("using Tiles{size} = ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&using))?;
+        let (_, numbers) = line.trim_end_matches(">;").split_once('<')?;
+        let numbers: Vec<u32> = numbers.split(", ").filter_map(|n| n.parse().ok()).collect();
+        let (&[tokens, experts, ..], &stages) = (numbers.as_slice(), numbers.last()?) else {
+            return None;
+        };
+        Some(Scorer { name: name.to_owned(), mma, tokens, experts, stages })
+    };
+    kernels.iter().filter_map(of).collect()
+}
+
+const TILE_MMA: &str = include_str!("../../../kernels/score/tile_mma.cuh");
+const TILE_FMA: &str = include_str!("../../../kernels/score/tile_fma.cuh");
 
 /// Two tiles of tokens, the second of them not full, and one of experts; of the largest tiles one, as each of
 /// their blocks takes SentryWard long.
-fn score(
-    (name, mma, tokens, experts): &(&str, bool, u32, u32),
-    threads: &dyn Fn(&str) -> u32,
-) -> Launch {
+fn score(scorer: &Scorer, threads: &dyn Fn(&str) -> u32) -> Launch {
+    let Scorer { name, mma, tokens, experts, stages } = scorer;
     let kernel = format!("cosmoe_score_{name}");
     let block = threads(&kernel);
-    // Stages of 128 bytes a row, the ring's whole and a tail.
-    let (stage, stages, gap) =
-        if *mma { (64, if *experts == 256 { 2 } else { 4 }, 0) } else { (32, 4, 16) };
-    let stages = if *mma && *experts == 16 { 8 } else { stages };
+    // Stages of 128 bytes a row, 16 bytes between them where they are padded.
+    let (stage, gap) = if *mma { (64, 0) } else { (32, 16) };
     let large = *experts > 64;
     let width = stage * (if large { 1 } else { 2 }) + 6;
     let rows = if large { tokens - 3 } else { tokens + 3 };
@@ -258,10 +258,10 @@ fn score(
 }
 
 /// The same with the selection, which is beyond SentryWard: the products before it are those that `score` has
-/// proved, from the same source.
-fn route(scorer: &(&str, bool, u32, u32), threads: &dyn Fn(&str) -> u32) -> Launch {
+/// proved, from the same source. What is given here is not read.
+fn route(scorer: &Scorer, threads: &dyn Fn(&str) -> u32) -> Launch {
     let mut launch = score(scorer, threads);
-    launch.kernel = format!("cosmoe_route_{}", scorer.0);
+    launch.kernel = format!("cosmoe_route_{}", scorer.name);
     launch.block = threads(&launch.kernel);
     let known: Vec<_> = launch.numbers.scalars.iter().map(|(name, _)| *name).collect();
     let mut more = finish(threads).numbers.scalars;
@@ -404,5 +404,27 @@ fn prepare(dtype: &str, width: u32, score: &str, what: &'static str, block: u32)
         shared: 0,
         numbers: Numbers { scalars, arrays: Vec::new() },
         expected: Expected::RaceFree,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tilings_are_read_from_the_kernels_headers() {
+        let found =
+            scorers(&["cosmoe_score_f16_64x128", "cosmoe_score_f16_f32_32x32_narrow", "other"]);
+        let of = |name: &str, mma, tokens, experts| Scorer {
+            name: name.to_owned(),
+            mma,
+            tokens,
+            experts,
+            stages: 4,
+        };
+        assert_eq!(
+            found,
+            [of("f16_64x128", true, 64, 128), of("f16_f32_32x32_narrow", false, 32, 32)]
+        );
     }
 }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "../plan/steps.cuh"
-#include "route.cuh"
+#include "last_block.cuh"
 
 namespace cosmoe {
 
