@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use tempfile::tempdir;
 
-use crate::support::{Tensor, command, cosmoe, finished, names, no_cuda, save, save_npy};
+use crate::support::{Tensor, command, cosmoe, finished, names, no_device, save, save_npy};
 
 /// Runs every case of a table in `dir`. Nothing may appear on standard output or in the directory.
 fn check(dir: &Path, table: &str, code: i32) {
@@ -17,8 +17,8 @@ fn check(dir: &Path, table: &str, code: i32) {
         let args = case[0].strip_prefix("cosmoe").unwrap();
         let expected = case[1].strip_prefix("    ").unwrap();
         let expected = expected.replace("USIZE_MAX", &usize::MAX.to_string());
-        let ordinal = args.rsplit("cuda:").next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let expected = expected.replace("NO_CUDA", &no_cuda(ordinal));
+        let asked = args.rsplit("--device ").next().unwrap();
+        let expected = expected.replace("NO_DEVICE", &no_device(asked));
         let run = cosmoe(dir, args);
         assert_eq!(run.stderr, format!("error: {expected}\n"), "cosmoe{args}");
         assert_eq!(run.code, Some(code), "cosmoe{args}");

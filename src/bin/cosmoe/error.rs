@@ -13,6 +13,9 @@ use cosmoe::Error;
 pub(crate) enum Failure {
     /// The reader of standard output left: a quiet end, no error.
     ClosedPipe,
+    /// A call of the library failed for a reason of the device that made it, which is to be named:
+    /// see `Device::named`.
+    Device(Error),
     /// Takes a file or a device to find out: exit code 1.
     Input(String),
     /// The command line alone is wrong: exit code 2.
@@ -77,21 +80,23 @@ impl Failure {
             Error::SizeNotSupported { argument, expected, found } => {
                 Self::input(name(argument), format_args!("a size of {expected}"), found)
             }
-            other => Self::Input(other.to_string()),
+            other => Self::Device(other),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::ClosedPipe => ExitCode::SUCCESS,
-            Self::Input(_) => ExitCode::from(1),
+            Self::Device(_) | Self::Input(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
         }
     }
 
     pub(crate) fn print(&self) {
-        let (Self::Input(message) | Self::Usage(message)) = self else {
-            return;
+        let message = match self {
+            Self::ClosedPipe => return,
+            Self::Device(error) => &error.to_string(),
+            Self::Input(message) | Self::Usage(message) => message,
         };
         let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let line = one_line(message);

@@ -174,7 +174,7 @@ fn summary(
         ));
     }
     let seconds = facts.seconds.unwrap_or(dispatch.seconds);
-    lines.push(format!("time         {} on {}", duration(seconds), device.name));
+    lines.push(format!("time         {} on {}", duration(seconds), device.label()));
     if let Some(out) = facts.out {
         lines.push(format!("written      {}", one_line(&out.to_string_lossy())));
     }

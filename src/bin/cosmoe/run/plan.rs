@@ -14,7 +14,8 @@ use crate::router::plan_config;
 
 pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
-    on!(device, backend => run_on(backend, command, &device))
+    let result = on!(device, backend => run_on(backend, command, &device));
+    result.map_err(|failure| device.named(failure))
 }
 
 fn run_on<B: Timed>(

@@ -23,7 +23,8 @@ use crate::{device, sample};
 
 pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
-    on!(device, backend => run_on(backend, command, &device))
+    let result = on!(device, backend => run_on(backend, command, &device));
+    result.map_err(|failure| device.named(failure))
 }
 
 fn run_on<B: Timed>(
