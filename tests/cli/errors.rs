@@ -45,6 +45,7 @@ fn files() -> tempfile::TempDir {
     save(&at("t"), std::slice::from_ref(&good));
     save(&at("r"), &[("experts", zeros(&[6, 4]))]);
     save(&at("r5"), &[("experts", zeros(&[6, 5]))]);
+    save(&at("r1"), &[("experts", zeros(&[1, 4]))]);
     save(&at("r0"), &[("experts", zeros(&[0, 4]))]);
     save(&at("rb"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[5]))]);
     save(&at("rb2"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[6, 1]))]);
@@ -114,6 +115,22 @@ fn an_error_is_one_line_whatever_the_name() {
     assert_eq!(run.code, Some(1));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     assert!(run.stderr.starts_with("error: two\\nlines\\u{1b}[31m: expected"), "{}", run.stderr);
+}
+
+/// Memory is short for the numbers of so many experts, and the option that asked for them is named.
+#[cfg(target_os = "linux")]
+#[test]
+fn more_experts_than_memory_name_their_option() {
+    let dir = files();
+    let args = "plan --ids i --experts 2147483647 --device cpu --out o";
+    let mut limited = std::process::Command::new("sh");
+    limited.current_dir(dir.path()).env("RAYON_NUM_THREADS", "1");
+    let program = env!("CARGO_BIN_EXE_cosmoe");
+    limited.arg("-c").arg(format!("ulimit -v 4000000 && exec '{program}' {args}"));
+    let run = finished(limited);
+    let expected = "--experts: expected memory for 8589934588 bytes, found not enough";
+    assert_eq!((run.code, run.stderr), (Some(1), format!("error: {expected}\n")));
+    assert!(!dir.path().join("o").exists());
 }
 
 #[cfg(unix)]

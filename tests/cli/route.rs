@@ -220,6 +220,21 @@ fn slabs_leave_no_trace() {
 }
 
 #[test]
+fn a_projection_bias_alone_is_warned_of() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("t"), &[("tokens", Tensor::f32(&[1, 2], &[1.0, 2.0]))]);
+    let tensors = [
+        ("experts", Tensor::f32(&[2, 2], &numbers(4, 1))),
+        ("projection_bias", Tensor::f32(&[2], &[0.0; 2])),
+    ];
+    save(&dir.path().join("r"), &tensors);
+    let run = cosmoe(dir.path(), "route --top-k 1 --tokens t --router r --device cpu");
+    assert_eq!(run.code, Some(0));
+    let expected = "warning: r: projection_bias: not used, there is no projection\n";
+    assert_eq!(run.stderr, expected);
+}
+
+#[test]
 fn labels_show_in_the_table() {
     let dir = tempdir().unwrap();
     let x = Tensor::f32(&[4, 2], &[1.0, 0.1, 1.0, 0.0, 0.0, 1.0, 1.0, 0.2]);

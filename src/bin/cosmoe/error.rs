@@ -51,22 +51,12 @@ impl Failure {
         }
     }
 
-    /// A refusal by the library, under the names that the user knows: the option of the same name,
-    /// or what `labels` says of an argument.
+    /// A refusal by the library, in the words of the user.
     pub(crate) fn library(error: Error, labels: &[(&str, String)]) -> Self {
-        let name = |argument: &str| {
-            let label = labels.iter().find(|(name, _)| *name == argument);
-            match label {
-                Some((_, label)) => label.clone(),
-                None if OPTIONS.contains(&argument) => {
-                    format!("--{}", argument.replace('_', "-"))
-                }
-                None => argument.to_owned(),
-            }
-        };
+        let name = |argument| label(labels, argument);
         match error {
             Error::InvalidArgument { argument, expected, found } => {
-                Self::input(name(argument), expected, found)
+                Self::input(name(argument), counted(&expected), found)
             }
             Error::ShapeMismatch { argument, expected, found } if expected.starts_with('[') => {
                 Self::input(name(argument), format_args!("shape {expected}"), found)
@@ -75,7 +65,8 @@ impl Failure {
                 Self::input(name(argument), expected, found)
             }
             Error::DTypeMismatch { argument, expected, found } => {
-                Self::input(name(argument), format_args!("dtype {expected}"), found)
+                let expected = format!("dtype {}", upper(&expected));
+                Self::input(name(argument), expected, upper(&found))
             }
             Error::SizeNotSupported { argument, expected, found } => {
                 Self::input(name(argument), format_args!("a size of {expected}"), found)
@@ -117,6 +108,30 @@ const OPTIONS: [&str; 9] = [
     "top_groups",
     "top_k",
 ];
+
+/// The name of a library's argument that the user knows: what `labels` says of it, or the option of
+/// the same name.
+pub(crate) fn label(labels: &[(&str, String)], argument: &str) -> String {
+    match labels.iter().find(|(name, _)| *name == argument) {
+        Some((_, label)) => label.clone(),
+        None if OPTIONS.contains(&argument) => format!("--{}", argument.replace('_', "-")),
+        None => argument.to_owned(),
+    }
+}
+
+/// `num_experts = 16` is the library's: the user has 16 experts.
+fn counted(expected: &str) -> String {
+    match expected.split_once("num_experts = ") {
+        Some((before, "1")) => format!("{before}the 1 expert"),
+        Some((before, count)) => format!("{before}the {count} experts"),
+        None => expected.to_owned(),
+    }
+}
+
+/// Dtypes as the files spell them.
+fn upper(dtypes: &str) -> String {
+    dtypes.replace("bf16", "BF16").replace("f16", "F16").replace("f32", "F32")
+}
 
 /// File and tensor names may hold anything; on a line of its own, control characters are escaped.
 pub(crate) fn one_line(text: &str) -> String {
