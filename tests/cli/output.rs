@@ -155,14 +155,20 @@ fn a_killed_run_leaves_nothing() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let dir = tempdir().unwrap();
-    // More output than a pipe holds.
     let ids = Tensor::i32(&[1, 1], &[0]);
     save(&dir.path().join("i"), &[("expert_ids", ids)]);
-    for rest in ["", "--json"] {
+    // More output than a pipe holds, or a reader that never was.
+    for (rest, early) in [("", true), ("--json", true), ("--json", false)] {
         let args = format!("plan --ids i --experts 100000 --device cpu {rest}");
         let mut run = command(dir.path(), &args.split_whitespace().collect::<Vec<_>>());
-        let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
+        let (reader, writer) = std::io::pipe().unwrap();
+        let reader = (!early).then_some(reader);
+        let mut child = run.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        // It holds a writer of its own.
+        drop(run);
+        if let Some(mut reader) = reader {
+            reader.read_exact(&mut [0]).unwrap();
+        }
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));

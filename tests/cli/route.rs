@@ -250,6 +250,21 @@ fn labels_show_in_the_table() {
     assert!(good.stdout.contains("typical tokens"));
     assert!(good.stdout.lines().any(|line| line.ends_with("  nearest near")), "{}", good.stdout);
     assert!(good.stdout.lines().any(|line| line.ends_with("  north")), "{}", good.stdout);
+    // Of these, each takes two columns: of 46, two words take 43 or, a character longer, 47.
+    for (characters, words) in [(10, 2), (11, 1)] {
+        let word = |letter: &str| letter.to_owned() + &"\u{6f22}".repeat(characters);
+        let labels = ["a", "b", "c", "d"].map(word);
+        let cut = run(&serde_json::to_string(&labels).unwrap()).stdout;
+        let best = [labels[1].as_str(), &labels[0]];
+        let line = format!("  {}", best[..words].join(" "));
+        assert!(cut.lines().any(|found| found.ends_with(&line)), "{cut}");
+    }
+
+    // Nobody's first choice is anything where no token is real.
+    let nobody =
+        cosmoe(dir.path(), "route --top-k 1 --tokens t --router r --device cpu --num-tokens 0");
+    assert_eq!(nobody.code, Some(0));
+    assert!(!nobody.stdout.contains("typical tokens"), "{}", nobody.stdout);
 
     let expected = "warning: t: token_labels: expected a JSON array of 4 strings, found";
     for (labels, found) in [

@@ -42,7 +42,7 @@ enum Parsed {
     Select(Box<SelectCommand>),
     /// Plan the dispatch of expert ids that another router made.
     Plan(Box<PlanCommand>),
-    /// Show version, instruction set, threads, devices and the sample.
+    /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
     Info,
 }
 
