@@ -1,3 +1,14 @@
+// README's links are to files beside it, which no page of the documentation has: these come first, and
+// of two definitions of a link the first holds.
+#![doc = "[ARCHITECTURE.md]: https://docs.rs/crate/cosmoe/latest/source/ARCHITECTURE.md"]
+#![doc = "[docs/building.md]: https://docs.rs/crate/cosmoe/latest/source/docs/building.md"]
+#![doc = "[docs/command-line.md]: https://docs.rs/crate/cosmoe/latest/source/docs/command-line.md"]
+#![doc = "[docs/cuda.md]: https://docs.rs/crate/cosmoe/latest/source/docs/cuda.md"]
+#![doc = "[docs/semantics.md]: https://docs.rs/crate/cosmoe/latest/source/docs/semantics.md"]
+#![doc = "[docs/targets.md]: https://docs.rs/crate/cosmoe/latest/source/docs/targets.md"]
+#![doc = "[Apache License, Version 2.0]: https://docs.rs/crate/cosmoe/latest/source/LICENSE-APACHE"]
+#![doc = "[MIT license]: https://docs.rs/crate/cosmoe/latest/source/LICENSE-MIT"]
+#![doc = ""]
 #![doc = include_str!("../README.md")]
 
 pub mod chain;

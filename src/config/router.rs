@@ -217,7 +217,8 @@ fn check_groups(config: &RouterConfig, groups: Groups) -> Result<()> {
     }
     let candidates = groups.top * (experts / groups.count);
     if config.top_k > candidates {
-        let expected = format!("at most the {candidates} experts of {} groups", groups.top);
+        let noun = if groups.top == 1 { "group" } else { "groups" };
+        let expected = format!("at most the {candidates} experts of {} {noun}", groups.top);
         return Err(Error::invalid("top_k", expected, config.top_k));
     }
     Ok(())
@@ -257,8 +258,10 @@ mod tests {
         );
         assert_eq!(message(grouped(4, 0)), "top_groups: expected 1 to groups = 4, found 0");
         assert_eq!(message(grouped(4, 5)), "top_groups: expected 1 to groups = 4, found 5");
-        let expected = "top_k: expected at most the 2 experts of 1 groups, found 3";
+        let expected = "top_k: expected at most the 2 experts of 1 group, found 3";
         assert_eq!(message(grouped(4, 1)), expected);
+        let expected = "top_k: expected at most the 2 experts of 2 groups, found 3";
+        assert_eq!(message(grouped(8, 2)), expected);
         let tau = |tau_token, tau_expert| Score::PerturbedCosine { tau_token, tau_expert };
         let expected = "tau_token: expected a finite number of at least 0, found -1";
         assert_eq!(message(of(8, 2).score(tau(-1.0, 0.0))), expected);

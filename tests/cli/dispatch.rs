@@ -139,3 +139,44 @@ fn many_experts_take_a_line_each() {
     assert!(lines.iter().all(|words| words[1].parse::<usize>().unwrap() <= 3));
     assert!(run.stdout.contains("; capacity 3 per expert"), "{}", run.stdout);
 }
+
+#[test]
+fn the_table_ends_where_nobody_reads_on() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("i"), &[("expert_ids", Tensor::i32(&[1, 1], &[1500]))]);
+    let lines = |experts: usize| {
+        let args = format!("plan --ids i --experts {experts} --device cpu");
+        let run = cosmoe(dir.path(), &args);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+        let lines = run.stdout.lines().skip(3).take_while(|line| !line.is_empty());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(1024).len(), 1024);
+    assert!(lines(1024)[1023].starts_with("  1023 "));
+    assert_eq!(lines(1025).len(), 1025);
+    assert_eq!(lines(1025)[1024], "... and 1 more");
+    assert_eq!(lines(3000)[1024], "... and 1976 more");
+    let value = json(dir.path(), "plan --ids i --experts 3000");
+    assert_eq!(value["expert_counts"].as_array().unwrap().len(), 3000);
+}
+
+#[test]
+fn a_window_has_a_load_of_its_own() {
+    let dir = tempdir().unwrap();
+    let ids = Tensor::i32(&[6, 1], &[2, 3, 3, 3, 2, 7]);
+    save(&dir.path().join("i"), &[("expert_ids", ids)]);
+    let load = |window: &str| {
+        let args = format!("plan --ids i --experts 8 --device cpu {window}");
+        let run = cosmoe(dir.path(), &args);
+        let line = run.stdout.lines().find(|line| line.starts_with("load "));
+        line.map(|line| line["load".len()..].trim().to_owned())
+    };
+    // ln 8, ln 2, and one expert alone.
+    let all = "0 to 3, mean 0.8; entropy 1.011 of 2.079 nats";
+    assert_eq!(load("").as_deref(), Some(all));
+    let window = "2 to 3, mean 2.5; entropy 0.673 of 0.693 nats; experts 2 to 3";
+    assert_eq!(load("--expert-window 2:4").as_deref(), Some(window));
+    let one = "1 to 1, mean 1.0; entropy 0.000 of 0.000 nats; experts 7 to 7";
+    assert_eq!(load("--expert-window 7:8").as_deref(), Some(one));
+    assert_eq!(load("--expert-window 5:5"), None);
+}

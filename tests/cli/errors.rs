@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use tempfile::tempdir;
 
-use crate::support::{Tensor, command, cosmoe, finished, names, no_cuda, save, save_npy};
+use crate::support::{Tensor, command, cosmoe, finished, names, no_device, save, save_npy};
 
 /// Runs every case of a table in `dir`. Nothing may appear on standard output or in the directory.
 fn check(dir: &Path, table: &str, code: i32) {
@@ -16,9 +16,8 @@ fn check(dir: &Path, table: &str, code: i32) {
     for case in lines.chunks(2) {
         let args = case[0].strip_prefix("cosmoe").unwrap();
         let expected = case[1].strip_prefix("    ").unwrap();
-        let expected = expected.replace("USIZE_MAX", &usize::MAX.to_string());
-        let ordinal = args.rsplit("cuda:").next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let expected = expected.replace("NO_CUDA", &no_cuda(ordinal));
+        let asked = args.rsplit("--device ").next().unwrap();
+        let expected = expected.replace("NO_DEVICE", &no_device(asked));
         let run = cosmoe(dir, args);
         assert_eq!(run.stderr, format!("error: {expected}\n"), "cosmoe{args}");
         assert_eq!(run.code, Some(code), "cosmoe{args}");
@@ -46,6 +45,7 @@ fn files() -> tempfile::TempDir {
     save(&at("t"), std::slice::from_ref(&good));
     save(&at("r"), &[("experts", zeros(&[6, 4]))]);
     save(&at("r5"), &[("experts", zeros(&[6, 5]))]);
+    save(&at("r1"), &[("experts", zeros(&[1, 4]))]);
     save(&at("r0"), &[("experts", zeros(&[0, 4]))]);
     save(&at("rb"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[5]))]);
     save(&at("rb2"), &[("experts", zeros(&[6, 4])), ("bias", zeros(&[6, 1]))]);
@@ -115,6 +115,46 @@ fn an_error_is_one_line_whatever_the_name() {
     assert_eq!(run.code, Some(1));
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     assert!(run.stderr.starts_with("error: two\\nlines\\u{1b}[31m: expected"), "{}", run.stderr);
+}
+
+/// Memory is short for the numbers of so many experts, and the option that asked for them is named.
+#[cfg(target_os = "linux")]
+#[test]
+fn more_experts_than_memory_name_their_option() {
+    let dir = files();
+    let args = "plan --ids i --experts 2147483647 --device cpu --out o";
+    let mut limited = std::process::Command::new("sh");
+    limited.current_dir(dir.path()).env("RAYON_NUM_THREADS", "1");
+    let program = env!("CARGO_BIN_EXE_cosmoe");
+    limited.arg("-c").arg(format!("ulimit -v 4000000 && exec '{program}' {args}"));
+    let run = finished(limited);
+    let expected = "--experts: expected memory for 8589934588 bytes, found not enough";
+    assert_eq!((run.code, run.stderr), (Some(1), format!("error: {expected}\n")));
+    assert!(!dir.path().join("o").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_shown_with_its_option() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempdir().unwrap();
+    let cases: [(&[&[u8]], &str); 5] = [
+        (&[b"--gate", b"a\xff"], r#"--gate: expected UTF-8 text, found "a\xFF""#),
+        (&[b"--gate=a\xff"], r#"--gate: expected UTF-8 text, found "a\xFF""#),
+        (&[b"--bias-tensor", b"\xff\n"], r#"--bias-tensor: expected UTF-8 text, found "\xFF\n""#),
+        // A path before it is none of its business.
+        (
+            &[b"--out", b"\xfe", b"--top-k", b"\xff"],
+            r#"--top-k: expected UTF-8 text, found "\xFF""#,
+        ),
+        (&[b"--out=\xfe", b"--top-k=\xff"], r#"--top-k: expected UTF-8 text, found "\xFF""#),
+    ];
+    for (args, expected) in cases {
+        let mut command = command(dir.path(), &["route"]);
+        command.args(args.iter().map(|arg| std::ffi::OsStr::from_bytes(arg)));
+        let run = finished(command);
+        assert_eq!((run.code, run.stderr), (Some(2), format!("error: {expected}\n")));
+    }
 }
 
 #[test]

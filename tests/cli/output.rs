@@ -50,6 +50,65 @@ fn a_new_file_honours_the_umask_and_a_link_stays_a_link() {
     assert_eq!(mode("new"), mode("plain"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_stays_a_link() {
+    use std::os::unix::fs::symlink;
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("folder")).unwrap();
+    symlink("folder/second", at("first")).unwrap();
+    symlink("../real", at("folder/second")).unwrap();
+    assert_eq!(cosmoe(dir.path(), "route --top-k 1 --out first").code, Some(0));
+    for link in ["first", "folder/second"] {
+        assert!(at(link).symlink_metadata().unwrap().is_symlink());
+    }
+    assert!(load(&at("real")).contains_key("expert_ids"));
+
+    let refused = [
+        ("new/o", "an existing directory, found no directory new"),
+        ("new/", "the name of a file, found that of a directory"),
+    ];
+    for (place, expected) in refused {
+        let link = at("lost");
+        symlink(place, &link).unwrap();
+        let run = cosmoe(dir.path(), "route --top-k 1 --out lost");
+        let expected = format!("error: --out lost: expected {expected}\n");
+        assert_eq!((run.code, run.stderr), (Some(1), expected));
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        fs::remove_file(link).unwrap();
+    }
+    symlink("round", at("round")).unwrap();
+    let run = cosmoe(dir.path(), "route --top-k 1 --out round");
+    assert_eq!((run.code, run.stderr.lines().count()), (Some(1), 1), "{}", run.stderr);
+    assert_eq!(names(dir.path()), ["first", "folder", "real", "round"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_replaced_file_keeps_its_permission_bits() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("o");
+    fs::write(&out, "old").unwrap();
+    for mode in [0o600, 0o640, 0o444, 0o666] {
+        fs::set_permissions(&out, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(cosmoe(dir.path(), "route --top-k 1 --out o").code, Some(0));
+        assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, mode);
+        assert!(load(&out).contains_key("expert_ids"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_takes_no_files_is_one_plain_line() {
+    let dir = tempdir().unwrap();
+    let run = cosmoe(dir.path(), "route --top-k 1 --out /proc/o");
+    let found = "\"No such file or directory (os error 2)\"";
+    let expected = format!("error: --out /proc/o: expected a writable directory, found {found}\n");
+    assert_eq!((run.code, run.stderr), (Some(1), expected));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_killed_run_leaves_nothing() {
@@ -96,14 +155,20 @@ fn a_killed_run_leaves_nothing() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let dir = tempdir().unwrap();
-    // More output than a pipe holds.
     let ids = Tensor::i32(&[1, 1], &[0]);
     save(&dir.path().join("i"), &[("expert_ids", ids)]);
-    for rest in ["", "--json"] {
+    // More output than a pipe holds, or a reader that never was.
+    for (rest, early) in [("", true), ("--json", true), ("--json", false)] {
         let args = format!("plan --ids i --experts 100000 --device cpu {rest}");
         let mut run = command(dir.path(), &args.split_whitespace().collect::<Vec<_>>());
-        let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
+        let (reader, writer) = std::io::pipe().unwrap();
+        let reader = (!early).then_some(reader);
+        let mut child = run.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        // It holds a writer of its own.
+        drop(run);
+        if let Some(mut reader) = reader {
+            reader.read_exact(&mut [0]).unwrap();
+        }
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -220,6 +220,21 @@ fn slabs_leave_no_trace() {
 }
 
 #[test]
+fn a_projection_bias_alone_is_warned_of() {
+    let dir = tempdir().unwrap();
+    save(&dir.path().join("t"), &[("tokens", Tensor::f32(&[1, 2], &[1.0, 2.0]))]);
+    let tensors = [
+        ("experts", Tensor::f32(&[2, 2], &numbers(4, 1))),
+        ("projection_bias", Tensor::f32(&[2], &[0.0; 2])),
+    ];
+    save(&dir.path().join("r"), &tensors);
+    let run = cosmoe(dir.path(), "route --top-k 1 --tokens t --router r --device cpu");
+    assert_eq!(run.code, Some(0));
+    let expected = "warning: r: projection_bias: not used, there is no projection\n";
+    assert_eq!(run.stderr, expected);
+}
+
+#[test]
 fn labels_show_in_the_table() {
     let dir = tempdir().unwrap();
     let x = Tensor::f32(&[4, 2], &[1.0, 0.1, 1.0, 0.0, 0.0, 1.0, 1.0, 0.2]);
@@ -235,6 +250,21 @@ fn labels_show_in_the_table() {
     assert!(good.stdout.contains("typical tokens"));
     assert!(good.stdout.lines().any(|line| line.ends_with("  nearest near")), "{}", good.stdout);
     assert!(good.stdout.lines().any(|line| line.ends_with("  north")), "{}", good.stdout);
+    // Of these, each takes two columns: of 46, two words take 43 or, a character longer, 47.
+    for (characters, words) in [(10, 2), (11, 1)] {
+        let word = |letter: &str| letter.to_owned() + &"\u{6f22}".repeat(characters);
+        let labels = ["a", "b", "c", "d"].map(word);
+        let cut = run(&serde_json::to_string(&labels).unwrap()).stdout;
+        let best = [labels[1].as_str(), &labels[0]];
+        let line = format!("  {}", best[..words].join(" "));
+        assert!(cut.lines().any(|found| found.ends_with(&line)), "{cut}");
+    }
+
+    // Nobody's first choice is anything where no token is real.
+    let nobody =
+        cosmoe(dir.path(), "route --top-k 1 --tokens t --router r --device cpu --num-tokens 0");
+    assert_eq!(nobody.code, Some(0));
+    assert!(!nobody.stdout.contains("typical tokens"), "{}", nobody.stdout);
 
     let expected = "warning: t: token_labels: expected a JSON array of 4 strings, found";
     for (labels, found) in [

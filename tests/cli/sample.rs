@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::{command, cosmoe, device_note, finished, json};
+use crate::support::{command, cosmoe, device_note, finished, json, no_cuda};
 
 const TOKENS: usize = 1960;
 const EXPERTS: usize = 16;
@@ -31,6 +31,10 @@ fn the_table_has_a_line_per_expert() {
         assert!(words.len() > 4, "{words:?}");
     }
     assert!(lines.iter().any(|words| words.contains(&"government")));
+    // The device with its name, where it has one.
+    let device = device_note().replace("device: ", " on ");
+    let device = if device.starts_with(" on cpu") { " on cpu\n" } else { &device };
+    assert!(run.stdout.contains(device), "{}", run.stdout);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
     assert!(!run.stdout.contains('\x1b'));
 }
@@ -45,6 +49,7 @@ fn json_has_every_key_in_order() {
         "command",
         "version",
         "device",
+        "device_name",
         "device_reason",
         "dtype",
         "tokens",
@@ -86,8 +91,24 @@ fn json_has_every_key_in_order() {
     assert_eq!(value["schema"], 1);
     assert_eq!(value["command"], "route");
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
-    let device = value["device"].as_str().unwrap();
-    assert!(device_note().starts_with(&format!("device: {device} (")), "{device}");
+    assert_eq!(value["device"], "cpu");
+    assert_eq!(
+        (&value["device_name"], &value["device_reason"]),
+        (&Value::Null, &"asked for".into())
+    );
+    // The one that the program takes by itself.
+    let chosen: Value = serde_json::from_str(&run.stdout).unwrap();
+    match chosen["device"].as_str().unwrap() {
+        "cpu" => {
+            assert_eq!(chosen["device_name"], Value::Null);
+            assert_eq!(chosen["device_reason"], no_cuda());
+        }
+        device => {
+            let name = chosen["device_name"].as_str().unwrap();
+            assert_eq!(device_note(), format!("device: {device} ({name})\n"));
+            assert_eq!(chosen["device_reason"], "a CUDA device answers");
+        }
+    }
     assert_eq!(value["dtype"], "f16");
     assert_eq!(value["tokens"], TOKENS);
     assert_eq!(value["real_tokens"], TOKENS);
@@ -167,6 +188,7 @@ fn help_version_and_info_go_to_standard_output() {
     let dir = tempdir().unwrap();
     let cases = [
         ("--help", "Usage: cosmoe <COMMAND>"),
+        ("--help", "the sample and the CUDA kernels"),
         ("--version", concat!("cosmoe ", env!("CARGO_PKG_VERSION"), "\n")),
         ("route --help", "--expert-window <A:B>"),
         ("select --help", "--logits <F>"),
@@ -194,8 +216,12 @@ fn info_lists_kernels_and_devices() {
             assert!(line.contains(&cell), "{line}: {cell}");
         }
     }
+    // Last, as there are many.
+    let last = text.lines().rfind(|line| !line.starts_with(' ')).unwrap();
     if cosmoe::cuda::kernels().next().is_none() {
-        assert!(text.contains("kernels    none: this build holds no CUDA kernels\n"), "{text}");
+        assert_eq!(last, "kernels    none: this build holds no CUDA kernels");
+    } else {
+        assert!(last.starts_with("kernels    ") && last.ends_with("static shared memory:"));
     }
     match cosmoe::cuda::devices() {
         Ok(devices) => {

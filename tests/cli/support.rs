@@ -37,30 +37,45 @@ pub(crate) fn cosmoe(dir: &Path, args: &str) -> Run {
     finished(command(dir, &args.split_whitespace().collect::<Vec<_>>()))
 }
 
-/// Why there is no CUDA device of this number.
-pub(crate) fn no_cuda(_ordinal: usize) -> String {
+/// The names of the CUDA devices that compute, or why there are none.
+fn devices() -> Result<Vec<String>, String> {
     #[cfg(feature = "cuda")]
     if cosmoe::cuda::kernels().next().is_some() {
         return match cosmoe::cuda::devices() {
-            Ok(devices) => {
-                let count = devices.len();
-                format!("expected a device below {count}, found {_ordinal}")
-            }
-            Err(error) => error.to_string(),
+            Ok(devices) => Ok(devices.into_iter().map(|device| device.name).collect()),
+            Err(error) => Err(error.to_string()),
         };
     }
-    "this build holds no CUDA kernels".to_owned()
+    Err("this build holds no CUDA kernels".to_owned())
+}
+
+/// Why no CUDA device computes; nothing where one does.
+pub(crate) fn no_cuda() -> String {
+    devices().err().unwrap_or_default()
+}
+
+/// What the program says of a CUDA device whose number is too high.
+pub(crate) fn no_device(asked: &str) -> String {
+    let expected = match devices() {
+        Ok(devices) => match devices.len() {
+            1 => "cuda:0 (1 device)".to_owned(),
+            2 => "cuda:0 or cuda:1 (2 devices)".to_owned(),
+            n => format!("cuda:0 to cuda:{} ({n} devices)", n - 1),
+        },
+        Err(why) => {
+            let expected = "a CUDA device that answers, auto or cpu";
+            return format!("expected {expected}, found \"{asked}\" ({why})");
+        }
+    };
+    format!("expected {expected}, auto or cpu, found \"{asked}\"")
 }
 
 /// What the program says of the device that it takes by itself.
 pub(crate) fn device_note() -> String {
-    #[cfg(feature = "cuda")]
-    if cosmoe::cuda::kernels().next().is_some()
-        && let Ok(devices) = cosmoe::cuda::devices()
-    {
-        return format!("device: cuda:0 ({})\n", devices[0].name);
+    match devices() {
+        Ok(devices) => format!("device: cuda:0 ({})\n", devices[0]),
+        Err(why) => format!("device: cpu ({why})\n"),
     }
-    format!("device: cpu ({})\n", no_cuda(0))
 }
 
 /// Runs a command that must succeed with `--json` on the CPU, and parses what it says.

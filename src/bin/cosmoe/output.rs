@@ -1,7 +1,9 @@
 //! The output file: safetensors, unseen until it is whole.
 //!
 //! Data goes to a temporary in the target's folder, the header comes last, and a link or rename
-//! makes it the target. On Linux the temporary has no name, so that a killed run leaves nothing.
+//! makes it the target. On Linux, where the file system knows files without a name, the temporary is
+//! one, so that a killed run leaves nothing; elsewhere, and in the instant of a replacement, it may
+//! leave the temporary.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -61,6 +63,7 @@ impl OutFile {
         }
         let (file, temporary) = temporary(folder)
             .map_err(|error| Failure::system(&label, "a writable directory", &error))?;
+        keep_permissions(&file, &target).map_err(|error| refused(&label, &error))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.seek(SeekFrom::Start(RESERVED as u64)).map_err(|error| refused(&label, &error))?;
         Ok(Self { label, target, file, temporary, entries: Vec::new(), end: 0 })
@@ -145,18 +148,51 @@ fn refused(label: &str, error: &io::Error) -> Failure {
 
 /// Where the file goes: what `path` links to, if it is a link.
 fn target(path: &Path, label: &str) -> Result<PathBuf, Failure> {
-    if path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| byte == b'/') {
-        return Err(Failure::input(label, "the name of a file", "that of a directory"));
-    }
-    match fs::metadata(path) {
+    let of_file = |path: PathBuf| match path.as_os_str().as_encoded_bytes().last() {
+        Some(b'/') => Err(Failure::input(label, "the name of a file", "that of a directory")),
+        _ => Ok(path),
+    };
+    let path = of_file(path.to_owned())?;
+    match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => {
             path.canonicalize().map_err(|error| refused(label, &error))
         }
         Ok(metadata) if metadata.is_dir() => Err(Failure::input(label, "a file", "a directory")),
         Ok(_) => Err(Failure::input(label, "a regular file", "a device or pipe")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => of_file(end_of_links(path)),
         Err(error) => Err(refused(label, &error)),
     }
+}
+
+/// What a link to nothing points to: the file will be there, and the link stays.
+fn end_of_links(mut path: PathBuf) -> PathBuf {
+    // As many as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(link) => path = path.with_file_name(link),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+/// A file that is replaced hands on its permission bits.
+#[cfg(unix)]
+fn keep_permissions(file: &File, target: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    match fs::metadata(target) {
+        Ok(old) => {
+            let mode = old.permissions().mode() & 0o777;
+            file.set_permissions(fs::Permissions::from_mode(mode))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_permissions(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn folder(target: &Path) -> &Path {
@@ -171,14 +207,10 @@ fn temporary(folder: &Path) -> io::Result<(File, Option<TempPath>)> {
     if let Some(file) = unnamed(folder)? {
         return Ok((file, None));
     }
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Less the umask, as for any new file.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let (file, path) = builder.tempfile_in(folder)?.into_parts();
+    // With the permissions of any new file. The crate's own way to make one would put the
+    // temporary's name, which means nothing to the user, into its errors.
+    let create = |path: &Path| File::create_new(path);
+    let (file, path) = tempfile::Builder::new().make_in(folder, create)?.into_parts();
     Ok((file, Some(path)))
 }
 

@@ -50,8 +50,10 @@ impl<'a> Router<'a> {
         let projection = match weight {
             None => {
                 if file.optional(&Wanted::fixed("projection_bias"))?.is_some() {
-                    let note = "projection_bias is not used: there is no projection";
-                    warnings.push(note.to_owned());
+                    warnings.push(format!(
+                        "warning: {}: projection_bias: not used, there is no projection",
+                        file.name()
+                    ));
                 }
                 None
             }

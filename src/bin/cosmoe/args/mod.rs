@@ -42,7 +42,7 @@ enum Parsed {
     Select(Box<SelectCommand>),
     /// Plan the dispatch of expert ids that another router made.
     Plan(Box<PlanCommand>),
-    /// Show version, instruction set, threads, devices and the sample.
+    /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
     Info,
 }
 
@@ -59,13 +59,14 @@ pub(crate) enum Command {
 
 /// Refuses whatever can be refused without opening a file.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Failure> {
-    let parsed = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.collect();
+    let parsed = match Cli::try_parse_from(&args) {
         Ok(cli) => cli.command,
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 return Ok(Command::Help(error.render().ansi().to_string()));
             }
-            _ => return Err(problem::explain(&error, &Cli::command())),
+            _ => return Err(problem::explain(&error, &Cli::command(), &args)),
         },
     };
     Ok(match parsed {

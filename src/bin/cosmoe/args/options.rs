@@ -69,7 +69,8 @@ pub(crate) struct SelectCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanCommand {
-    /// Id file: `expert_ids` I32 [T, K], optional `expert_weights` F32 [T, K].
+    /// Id file: `expert_ids` I32 [T, K], optional `expert_weights` F32 [T, K], which --drop weight
+    /// needs.
     #[arg(long, value_name = "F", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) ids: PathBuf,
     /// Number of experts.
@@ -110,7 +111,8 @@ pub(crate) struct SelectionOptions {
     /// How a group is scored: sum-of-top-two or max [default: sum-of-top-two].
     #[arg(long, value_name = "NAME", value_parser = values::group_score)]
     pub(crate) group_score: Option<GroupScore>,
-    /// Only the first N tokens are real; the others get id -1 and weight 0 [default: all].
+    /// Only the first N tokens are real, N clamped to T; the others get id -1 and weight 0
+    /// [default: all].
     #[arg(long, value_name = "N", value_parser = values::num_tokens, allow_hyphen_values = true)]
     pub(crate) num_tokens: Option<u32>,
 }

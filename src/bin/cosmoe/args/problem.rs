@@ -1,11 +1,14 @@
 //! The parser's errors as one line: option, expected, found.
 
-use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::error::Error as _;
+use std::ffi::OsString;
+
+use clap::ValueHint;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::error::Failure;
 
-pub(super) fn explain(error: &Error, cli: &clap::Command) -> Failure {
+pub(super) fn explain(error: &Error, cli: &clap::Command, args: &[OsString]) -> Failure {
     let subject = text(error, ContextKind::InvalidArg).unwrap_or_else(|| "command line".to_owned());
     let found = text(error, ContextKind::InvalidValue).filter(|value| !value.is_empty());
     match error.kind() {
@@ -37,7 +40,11 @@ pub(super) fn explain(error: &Error, cli: &clap::Command) -> Failure {
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Failure::usage("command", commands(cli), "none")
         }
-        ErrorKind::InvalidUtf8 => Failure::usage(subject, "UTF-8 text", "other bytes"),
+        ErrorKind::InvalidUtf8 => {
+            let (subject, found) =
+                not_text(args, cli).unwrap_or_else(|| (subject, "other bytes".to_owned()));
+            Failure::usage(subject, "UTF-8 text", found)
+        }
         _ => Failure::usage(subject, "a valid command line", format_args!("\"{}\"", first(error))),
     }
 }
@@ -47,8 +54,35 @@ fn quoted(value: Option<String>) -> String {
 }
 
 fn commands(cli: &clap::Command) -> String {
-    let names: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
-    format!("one of {}", names.join(", "))
+    // The parser adds `help` by itself.
+    let names = cli.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    format!("one of {}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// The first argument that should be text and is not, escaped, behind the option whose value it is:
+/// the parser does not say. Paths may be any bytes.
+fn not_text(args: &[OsString], cli: &clap::Command) -> Option<(String, String)> {
+    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
+    let takes_path = |option: &str| {
+        let mut arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+        arguments.any(|argument| {
+            argument.get_long() == option.strip_prefix("--")
+                && argument.get_value_hint() == ValueHint::AnyPath
+        })
+    };
+    args.windows(2).filter(|pair| pair[1].to_str().is_none()).find_map(|pair| {
+        let escaped = format!("{:?}", pair[1]);
+        let joined = escaped.strip_prefix('"').and_then(|text| text.split_once('='));
+        let (option, value) = match joined.filter(|(option, _)| option.starts_with("--")) {
+            Some((option, value)) => (option.to_owned(), format!("\"{value}")),
+            None => (pair[0].to_string_lossy().into_owned(), escaped),
+        };
+        match option.starts_with("--") {
+            true if takes_path(&option) => None,
+            true => Some((option, value)),
+            false => Some(("command line".to_owned(), value)),
+        }
+    })
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<String> {

@@ -19,15 +19,9 @@ fn integer(text: &str, min: u64, max: u64) -> Result<u64, String> {
     }
 }
 
-/// No upper limit but the machine's, which is named only to those who meet it.
-fn count(text: &str, min: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(value) if value >= min => Ok(value),
-        Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => {
-            refuse(format_args!("an integer from {min} to {}", usize::MAX), text)
-        }
-        _ => refuse(format_args!("an integer of at least {min}"), text),
-    }
+/// At most what row indices hold: no count of rows or experts is higher.
+fn count(text: &str, min: u64) -> Result<usize, String> {
+    integer(text, min, i32::MAX as u64).map(|count| count as usize)
 }
 
 pub(super) fn top_k(text: &str) -> Result<usize, String> {
@@ -42,9 +36,8 @@ pub(super) fn capacity(text: &str) -> Result<usize, String> {
     count(text, 0)
 }
 
-/// At most what row indices hold.
 pub(super) fn align(text: &str) -> Result<usize, String> {
-    integer(text, 1, i32::MAX as u64).map(|align| align as usize)
+    count(text, 1)
 }
 
 pub(super) fn experts(text: &str) -> Result<usize, String> {
@@ -79,18 +72,21 @@ pub(super) fn capacity_factor(text: &str) -> Result<f64, String> {
 pub(super) fn expert_window(text: &str) -> Result<Range<usize>, String> {
     let ends = text.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     match ends {
-        Some((start, end)) if start <= end => Ok(start..end),
-        _ => refuse("A:B, two integers with A <= B", text),
+        Some((start, end)) if start <= end && end <= MAX_EXPERTS => Ok(start..end),
+        _ => refuse(format_args!("A:B, integers with 0 <= A <= B <= {MAX_EXPERTS}"), text),
     }
 }
 
 pub(super) fn device(text: &str) -> Result<DeviceChoice, String> {
-    let cuda = text.strip_prefix("cuda:").map(str::parse);
+    let cuda = text.strip_prefix("cuda:").map(str::parse::<u32>);
     match (text, cuda) {
         ("auto", _) => Ok(DeviceChoice::Auto),
         ("cpu", _) => Ok(DeviceChoice::Cpu),
         ("cuda", _) => Ok(DeviceChoice::Cuda(None)),
         (_, Some(Ok(index))) => Ok(DeviceChoice::Cuda(Some(index))),
+        (_, Some(Err(_))) => {
+            refuse(format_args!("auto, cpu, cuda or cuda:N, N from 0 to {}", u32::MAX), text)
+        }
         _ => refuse("auto, cpu, cuda or cuda:N", text),
     }
 }

@@ -129,9 +129,14 @@ impl TensorFile {
         }
     }
 
-    /// A tensor beside the main one that must be there.
-    pub(crate) fn required(&self, wanted: &Wanted<'_>) -> Result<Tensor<'_>, Failure> {
-        self.optional(wanted)?.ok_or_else(|| self.missing(wanted))
+    /// A tensor beside the main one that an option makes necessary: `because` is that option.
+    pub(crate) fn required(
+        &self,
+        wanted: &Wanted<'_>,
+        because: &str,
+    ) -> Result<Tensor<'_>, Failure> {
+        let subject = format!("{because}: {}", self.name);
+        self.optional(wanted)?.ok_or_else(|| self.missing_from(subject, wanted))
     }
 
     fn find(&self, wanted: &Wanted<'_>) -> Result<Option<Tensor<'_>>, Failure> {
@@ -161,11 +166,15 @@ impl TensorFile {
     }
 
     fn missing(&self, wanted: &Wanted<'_>) -> Failure {
-        let name = wanted.name();
         let subject = match wanted.named {
             Some(_) => format!("{}: {}", wanted.option, self.name),
             None => self.name.clone(),
         };
+        self.missing_from(subject, wanted)
+    }
+
+    fn missing_from(&self, subject: String, wanted: &Wanted<'_>) -> Failure {
+        let name = wanted.name();
         let Content::Named { tensors, .. } = &self.content else {
             return Failure::input(subject, format_args!("tensor \"{name}\""), "a .npy file");
         };

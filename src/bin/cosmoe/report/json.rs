@@ -24,11 +24,12 @@ pub(crate) fn json(
     let groups = facts.config.and_then(|config| config.groups());
     let limited = plan.capacity() != Capacity::Unlimited;
     let scale = facts.config.filter(|_| facts.score.is_some()).map(|config| config.scale());
-    let pairs: [(&str, Value); 34] = [
+    let pairs: [(&str, Value); 35] = [
         ("schema", SCHEMA.into()),
         ("command", facts.command.into()),
         ("version", env!("CARGO_PKG_VERSION").into()),
-        ("device", device.name.as_str().into()),
+        ("device", device.id.as_str().into()),
+        ("device_name", device.name.as_deref().into()),
         ("device_reason", device.reason.as_str().into()),
         ("dtype", facts.dtype.map(|dtype| dtype.name()).into()),
         ("tokens", facts.tokens.into()),

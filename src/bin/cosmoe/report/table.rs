@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 use cosmoe::PlanConfig;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Facts, score_name};
 use crate::device::Device;
@@ -14,6 +15,9 @@ use crate::run::Dispatch;
 
 const BAR: usize = 24;
 const WIDTH: usize = 96;
+
+/// Experts that get a line. More would be read by nobody; JSON has all.
+const LISTED: usize = 1024;
 
 const HEADING: Style = Style::new().bold();
 const BARS: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Cyan)));
@@ -73,12 +77,14 @@ fn experts(text: &mut String, facts: &Facts<'_>, dispatch: &Dispatch) {
     }
     heading += &format!("  {:>6}", "share");
     let used = heading.len() + 2 + BAR + 2;
-    if facts.typical.is_some() {
+    let typical = facts.typical.as_deref().unwrap_or_default();
+    if typical.iter().any(|list| !list.is_empty()) {
         heading += &format!("  {:BAR$}  typical tokens", "");
     }
     let _ = writeln!(text, "{HEADING}{heading}{HEADING:#}");
 
-    for (expert, (&count, &demand)) in dispatch.counts.iter().zip(&dispatch.demand).enumerate() {
+    let loads = dispatch.counts.iter().zip(&dispatch.demand);
+    for (expert, (&count, &demand)) in loads.enumerate().take(LISTED) {
         let _ = write!(text, "{expert:>id_width$}  {count:>load_width$}");
         if with_demand {
             let _ = write!(text, "  {demand:>load_width$}");
@@ -89,8 +95,8 @@ fn experts(text: &mut String, facts: &Facts<'_>, dispatch: &Dispatch) {
         };
         let bar = bar(count, most);
         let _ = write!(text, "  {share:>5.1}%");
-        let typical = facts.typical.as_ref().and_then(|lists| lists.get(expert));
-        let words = typical.map(|list| fit(list, WIDTH.saturating_sub(used))).unwrap_or_default();
+        let words = typical.get(expert).map(|list| fit(list, WIDTH.saturating_sub(used)));
+        let words = words.unwrap_or_default();
         let gap = match words.is_empty() {
             true => 0,
             false => BAR - bar.chars().count(),
@@ -102,6 +108,9 @@ fn experts(text: &mut String, facts: &Facts<'_>, dispatch: &Dispatch) {
             let _ = write!(text, "  {words}");
         }
         text.push('\n');
+    }
+    if let Some(more @ 1..) = dispatch.counts.len().checked_sub(LISTED) {
+        let _ = writeln!(text, "... and {more} more");
     }
 }
 
@@ -123,12 +132,12 @@ fn bar(count: i32, most: i32) -> String {
     "#".repeat((cells.round() as usize).max(1))
 }
 
-/// As many words as fit.
+/// As many words as fit into `width` columns of a terminal, where a character takes none to two.
 fn fit(words: &[String], width: usize) -> String {
     let mut line = String::new();
     let mut used = 0;
     for word in words {
-        let len = word.chars().count() + if line.is_empty() { 0 } else { 1 };
+        let len = word.width() + if line.is_empty() { 0 } else { 1 };
         if used + len > width {
             break;
         }
@@ -165,16 +174,23 @@ fn summary(
     }
     lines.push(rows);
     if let Some(entropy) = dispatch.load_entropy() {
-        let even = (plan.num_experts() as f64).ln();
-        let mean = dispatch.placed() as f64 / plan.num_experts() as f64;
-        let most = dispatch.counts.iter().copied().max().unwrap_or(0);
-        let least = dispatch.counts.iter().copied().min().unwrap_or(0);
-        lines.push(format!(
+        // Experts outside a window get no rows by design.
+        let window = plan.expert_window();
+        let even = (window.len() as f64).ln();
+        let mean = dispatch.placed() as f64 / window.len() as f64;
+        let counts = dispatch.counts.get(window.clone()).unwrap_or_default();
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let least = counts.iter().copied().min().unwrap_or(0);
+        let mut load = format!(
             "load         {least} to {most}, mean {mean:.1}; entropy {entropy:.3} of {even:.3} nats"
-        ));
+        );
+        if window.len() < plan.num_experts() {
+            load += &format!("; experts {} to {}", window.start, window.end.saturating_sub(1));
+        }
+        lines.push(load);
     }
     let seconds = facts.seconds.unwrap_or(dispatch.seconds);
-    lines.push(format!("time         {} on {}", duration(seconds), device.name));
+    lines.push(format!("time         {} on {}", duration(seconds), device.label()));
     if let Some(out) = facts.out {
         lines.push(format!("written      {}", one_line(&out.to_string_lossy())));
     }

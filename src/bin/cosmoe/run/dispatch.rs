@@ -37,14 +37,14 @@ impl Dispatch {
         let fail = |error| Failure::library(error, labels);
         let (tokens, top_k, experts) = (ids.rows(), ids.cols(), config.num_experts());
         let max_rows = config.max_rows(tokens, top_k).map_err(fail)?;
-        let mut demand = zeros(experts, "expert_demand")?;
-        let mut counts = zeros(experts, "expert_counts")?;
-        let mut offsets = zeros(experts + 1, "expert_offsets")?;
-        let mut row_of_assignment = zeros(tokens * top_k, "row_of_assignment")?;
-        let mut assignment_of_row = zeros(max_rows, "assignment_of_row")?;
+        let mut demand = zeros(experts, "num_experts", labels)?;
+        let mut counts = zeros(experts, "num_experts", labels)?;
+        let mut offsets = zeros(experts + 1, "num_experts", labels)?;
+        let mut row_of_assignment = zeros(tokens * top_k, "tokens * top_k", labels)?;
+        let mut assignment_of_row = zeros(max_rows, "grouped rows", labels)?;
         let mut expert_of_block = match config.align() {
             1 => None,
-            align => Some(zeros(max_rows / align, "expert_of_block")?),
+            align => Some(zeros(max_rows / align, "grouped rows", labels)?),
         };
         let mut stats = [0; stats::LEN];
 

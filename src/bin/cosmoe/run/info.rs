@@ -21,10 +21,10 @@ pub(crate) fn run() -> Outcome {
     entry("simd", &[cpu.simd().to_string()]);
     entry("threads", &[cpu.tasks().to_string()]);
     entry("devices", &devices());
-    entry("kernels", &kernels());
     let bytes = sample::TOKENS.len() + sample::ROUTER.len();
     let sample = "all-MiniLM-L6-v2 states of public-domain English, 16 experts";
     entry("sample", &[format!("{sample}, {bytes} bytes")]);
+    entry("kernels", &kernels());
     Outcome { stdout: text, notes: Vec::new(), out: None }
 }
 
@@ -75,7 +75,8 @@ fn kernels() -> Vec<String> {
     let names: Vec<String> = archs.iter().map(|arch| format!("sm_{arch}")).collect();
     let count = cosmoe::cuda::kernels().count();
     let mut lines = vec![format!(
-        "{count} by nvcc {compiler} for {} and, from PTX, later devices; registers, shared memory:",
+        "{count} by nvcc {compiler} for {} and, from PTX, later devices; registers, static shared \
+         memory:",
         names.join(", ")
     )];
     let width = cosmoe::cuda::kernels().map(|kernel| kernel.name.len()).max().unwrap_or(0);

@@ -10,8 +10,9 @@ mod slabs;
 
 pub(crate) use dispatch::Dispatch;
 
-use crate::error::Failure;
+use crate::error::{Failure, label};
 use crate::output::SealedFile;
+use crate::router::Labels;
 
 /// What a command that succeeded has to say.
 pub(crate) struct Outcome {
@@ -22,12 +23,13 @@ pub(crate) struct Outcome {
     pub(crate) out: Option<SealedFile>,
 }
 
-/// `len` zeros, or an error where there is no memory for them.
-fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>, Failure> {
+/// `len` zeros, or an error where there is no memory for them. It names `extent`, the library's name
+/// of what makes them so many.
+fn zeros<T: Clone + Default>(len: usize, extent: &str, labels: &Labels) -> Result<Vec<T>, Failure> {
     let mut buffer = Vec::new();
     if buffer.try_reserve_exact(len).is_err() {
-        let expected = format!("memory for {len} numbers");
-        return Err(Failure::input(what, expected, "not enough"));
+        let expected = format!("memory for {} bytes", len as u128 * size_of::<T>() as u128);
+        return Err(Failure::input(label(labels, extent), expected, "not enough"));
     }
     buffer.resize(len, T::default());
     Ok(buffer)

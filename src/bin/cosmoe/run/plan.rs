@@ -14,7 +14,8 @@ use crate::router::plan_config;
 
 pub(crate) fn run(command: &PlanCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
-    on!(device, backend => run_on(backend, command, &device))
+    let result = on!(device, backend => run_on(backend, command, &device));
+    result.map_err(|failure| device.named(failure))
 }
 
 fn run_on<B: Timed>(
@@ -25,6 +26,7 @@ fn run_on<B: Timed>(
     let file = TensorFile::open(&command.ids)?;
     let ids = file.main(&Wanted::fixed("expert_ids"))?;
     let labels = vec![
+        ("num_experts", "--experts".to_owned()),
         ("tokens * top_k", format!("{}: T * K", ids.label())),
         ("grouped rows", "--align: rows of the plan".to_owned()),
     ];
@@ -36,7 +38,7 @@ fn run_on<B: Timed>(
     let wanted = Wanted::fixed("expert_weights");
     let by_weight = config.drop_policy() == DropPolicy::Weight;
     let weights = match by_weight && config.capacity() != Capacity::Unlimited {
-        true => Some(file.required(&wanted)?),
+        true => Some(file.required(&wanted, "--drop weight")?),
         false => file.optional(&wanted)?,
     };
     let weights = match weights {

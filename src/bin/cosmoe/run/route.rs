@@ -23,7 +23,8 @@ use crate::{device, sample};
 
 pub(crate) fn run(command: &RouteCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
-    on!(device, backend => run_on(backend, command, &device))
+    let result = on!(device, backend => run_on(backend, command, &device));
+    result.map_err(|failure| device.named(failure))
 }
 
 fn run_on<B: Timed>(
@@ -73,8 +74,8 @@ fn run_on<B: Timed>(
     }
     let with_scores = score_file.is_some() || typical.is_some();
 
-    let mut ids = zeros(tokens * top_k, "expert_ids")?;
-    let mut weights = zeros(tokens * top_k, "expert_weights")?;
+    let mut ids = zeros(tokens * top_k, "tokens * top_k", &labels)?;
+    let mut weights = zeros(tokens * top_k, "tokens * top_k", &labels)?;
     let mut scores: Vec<f32> = Vec::new();
     let mut progress = Progress::new(tokens);
     let score_bytes = if with_scores { experts * size_of::<f32>() } else { 0 };

@@ -18,7 +18,8 @@ use crate::router::{plan_config, read_bias, selection_config};
 
 pub(crate) fn run(command: &SelectCommand) -> Result<Outcome, Failure> {
     let device = device::choose(command.output.device)?;
-    on!(device, backend => run_on(backend, command, &device))
+    let result = on!(device, backend => run_on(backend, command, &device));
+    result.map_err(|failure| device.named(failure))
 }
 
 fn run_on<B: Timed>(
@@ -67,8 +68,8 @@ fn run_on<B: Timed>(
     // No rows: every check and nothing else, before memory and file are taken.
     select(0..0, &mut [], &mut []).map_err(fail)?;
     let out = command.output.out.as_deref().map(OutFile::create).transpose()?;
-    let mut ids = zeros(tokens * top_k, "expert_ids")?;
-    let mut weights = zeros(tokens * top_k, "expert_weights")?;
+    let mut ids = zeros(tokens * top_k, "tokens * top_k", &labels)?;
+    let mut weights = zeros(tokens * top_k, "tokens * top_k", &labels)?;
     let mut progress = Progress::new(tokens);
     for rows in slabs(&logits, 0) {
         let cells = rows.start * top_k..rows.end * top_k;
