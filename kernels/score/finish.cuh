@@ -70,13 +70,14 @@ __device__ __forceinline__ void finish_logits(const FinishParams& params, uint32
     if (cosine && leaves_range(squares)) {
         token.scale = row_scale(token, params.width);
         if (token.scale != 1.0f) {
-            squares = scaled_product(token, token, params.width);
+            squares = scaled_product(token, token, params.width, pairwise);
         }
     }
     const float term = row_term(params.score, squares, params.offset, token.scale);
     // 64-bit: tokens times experts may pass 2^31.
     float* scores = params.scores == nullptr ? nullptr : params.scores + t * params.score_stride;
-    const bool biased = selection.placement == kInScore && selection.bias != nullptr;
+    // No bias is a bias of 0, which makes +0 of -0.
+    const bool biased = selection.placement == kInScore;
 #pragma unroll 1
     for (uint32_t e = lane; e < selection.experts; e += 32) {
         const float expert_scale = cosine ? __ldg(params.scales + e) : 1.0f;
@@ -84,14 +85,15 @@ __device__ __forceinline__ void finish_logits(const FinishParams& params, uint32
         if (token.scale != 1.0f || expert_scale != 1.0f) {
             AnyRow expert(params.experts, params.expert_dtype, params.expert_stride, e);
             expert.scale = expert_scale;
-            product = scaled_product(token, expert, params.width);
+            product = scaled_product(token, expert, params.width, pairwise);
         } else {
             product = add_slots(sums.products + e, sums.distance, sums.slots, pairwise);
         }
         const float z = logit_of(params.score, params.scale, term, __ldg(params.terms + e), product);
         sums.logits[e] = z;
         if (scores != nullptr) {
-            scores[e] = biased ? __fadd_rn(z, __ldg(selection.bias + e)) : z;
+            const float bias = selection.bias == nullptr ? 0.0f : __ldg(selection.bias + e);
+            scores[e] = biased ? __fadd_rn(z, bias) : z;
         }
     }
     __syncwarp();

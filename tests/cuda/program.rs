@@ -133,10 +133,13 @@ fn the_program_takes_the_device_that_answers() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), format!("device: cuda:0 ({name})\n"));
     let count = devices().unwrap().len();
     let output = cosmoe(dir.path(), &format!("route --top-k 1 --device cuda:{count}"));
-    let message = format!(
-        "error: --device: expected auto, cpu or a CUDA device that answers, found cuda:{count}: \
-         expected a device below {count}, found {count}\n"
-    );
+    let there = match count {
+        1 => "cuda:0 (1 device)".to_owned(),
+        2 => "cuda:0 or cuda:1 (2 devices)".to_owned(),
+        _ => format!("cuda:0 to cuda:{} ({count} devices)", count - 1),
+    };
+    let message =
+        format!("error: --device: expected {there}, auto or cpu, found \"cuda:{count}\"\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), message);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
 }

@@ -1,7 +1,7 @@
 //! `route` on the device: the bounds of every backend, the same bits on every path.
 
 use cosmoe::cuda::{ScorePolicy, interop};
-use cosmoe::{Cpu, DType, RouterConfig, Score};
+use cosmoe::{BiasPlacement, Cpu, DType, RouterConfig, Score};
 use cudarc::driver::{CudaContext, sys};
 use half::bf16;
 
@@ -15,6 +15,7 @@ crate::tests!("route":
     a_covering_sample,
     every_score_at_every_width,
     sums_of_f32_have_the_hosts_order,
+    scores_are_the_hosts_where_a_side_is_f32,
     no_policy_changes_a_bit,
     a_captured_route_follows_the_token_count,
     slabs_do_not_change_a_bit,
@@ -64,6 +65,42 @@ fn sums_of_f32_have_the_hosts_order() {
     accumulation::scores_are_summed_in_the_defined_order(&runner(), &pairs, &[1, 17], widths);
     let (pairs, shapes) = ([pairs[0], pairs[2]], [(1, 1100, 40), (16, 129, 7), (17, 2050, 33)]);
     accumulation::projections_are_summed_in_the_defined_order(&runner(), &pairs, &shapes);
+}
+
+/// Rows of any length, extreme ones too, by every score: to the bit, with the sign of zero. NaN is NaN.
+fn scores_are_the_hosts_where_a_side_is_f32() {
+    let mut rng = Rng::new(95);
+    let perturbed = Score::PerturbedCosine { tau_token: 0.0, tau_expert: 1e-3 };
+    for dtypes in [(DType::F32, DType::F32), (DType::BF16, DType::F32), (DType::F16, DType::F32)] {
+        for score in [Score::Linear, Score::Cosine, perturbed, Score::Laplace] {
+            for d in [8, 1100, 2304] {
+                // Exponents of rows; f16 has fewer of them.
+                let most = if dtypes.0 == DType::F16 { 12 } else { 62 };
+                let row = |r: usize| [0, most, -most, 40 % most, 0][r % 5];
+                let mut matrix = |dtype, rows: usize| {
+                    Matrix::new(dtype, (rows, d), 0, |r, c| {
+                        // The same row on both sides is as near as can be.
+                        if r == 4 { (c % 7) as f32 } else { rng.normal() * 2.0_f32.powi(row(r)) }
+                    })
+                };
+                let input = RouteInput::new(matrix(dtypes.0, 7), matrix(DType::F32, 6));
+                for placement in [BiasPlacement::InScore, BiasPlacement::SelectionOnly] {
+                    let config = RouterConfig::builder(6, 2).score(score).bias_placement(placement);
+                    let config = config.build().unwrap();
+                    let found = runner().run_route(&config, &input);
+                    let expected = Cpu::new().run_route(&config, &input);
+                    let case = format!("{score:?}, {dtypes:?}, D {d}, {placement:?}");
+                    assert_eq!(found.ids, expected.ids, "{case}");
+                    assert_bits(&case, &found.weights, &expected.weights);
+                    let one_nan = |scores: Option<Vec<f32>>| -> Vec<f32> {
+                        let scores = scores.unwrap().into_iter();
+                        scores.map(|z| if z.is_nan() { f32::NAN } else { z }).collect()
+                    };
+                    assert_bits(&case, &one_nan(found.scores), &one_nan(expected.scores));
+                }
+            }
+        }
+    }
 }
 
 /// Every tile, of whole rows and of split ones, gives the same bits, at the ends of D's units and of tiles: where

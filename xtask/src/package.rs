@@ -94,7 +94,8 @@ fn run_without_kernels() -> Result<()> {
             &["route", "--top-k", "2", "--device", "cuda"],
             1,
             format!(
-                "error: --device: expected auto, cpu or a CUDA device that answers, found cuda: {lacks}\n"
+                "error: --device: expected a CUDA device that answers, auto or cpu, found \"cuda\" \
+                 ({lacks})\n"
             ),
         ),
     ] {

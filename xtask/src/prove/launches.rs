@@ -109,9 +109,8 @@ enum Rows {
     Dropped,
 }
 
-/// 20 tokens. Weights are f32, which SentryWard cannot be given: each of a token's
-/// weights is zero in all tokens or in none, where no row is dropped (whose weight counts as a known
-/// zero, so that all are).
+/// 20 tokens. Weights cannot be given: SentryWard decides once for each k whether weights are zero. So in launches
+/// that drop rows, whose weight counts as a known zero, all weights are zero.
 fn combine(
     (dtype, bytes): (&str, u32),
     width: u32,
