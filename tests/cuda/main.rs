@@ -11,6 +11,7 @@ mod common;
 mod device;
 mod dispatch;
 mod errors;
+mod far;
 mod graphs;
 mod interop;
 mod plan;
@@ -40,9 +41,10 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 13] = [
+const TESTS: [&[Test]; 14] = [
     dispatch::TESTS,
     errors::TESTS,
+    far::TESTS,
     graphs::TESTS,
     interop::TESTS,
     plan::TESTS,
