@@ -15,6 +15,7 @@ pub mod chain;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod oracle;
+pub mod verify;
 
 mod backend;
 mod config;

@@ -7,14 +7,13 @@ mod input;
 pub mod invariance;
 mod plan;
 pub mod plan_cases;
-mod rng;
 pub mod route_cases;
 pub mod row_cases;
 pub mod rows;
 mod run;
 
 pub use close::{assert_bits, assert_close};
-pub use input::{Matrix, RouteInput, SelectInput, gates, placements, scores};
+pub use cosmoe::verify::{Matrix, Rng};
+pub use input::{RouteInput, SelectInput, gates, placements, scores};
 pub use plan::{PlanInput, PlanRunner, Planned, SENTINEL};
-pub use rng::Rng;
 pub use run::{Options, Routed, Runner, Selected};

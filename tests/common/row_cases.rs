@@ -18,7 +18,7 @@ fn gather_cases<T: Scalar + PartialEq + Debug>(runner: &impl RowRunner, value: i
         [(0, 5, 2), (1, 1, 1), (7, 3, 2), (16, 64, 1), (33, 129, 3), (5, 0, 2), (300, 40, 4)]
     {
         let tokens: Vec<Vec<T>> =
-            (0..t).map(|_| (0..d).map(|_| value(rng.next())).collect()).collect();
+            (0..t).map(|_| (0..d).map(|_| value(rng.bits())).collect()).collect();
         let rows = t * k + 9;
         let mut map: Vec<i32> = (0..rows).map(|_| rng.below(t * k + 1) as i32 - 1).collect();
         // Outside 0..T*K is padding.

@@ -172,7 +172,7 @@ fn gates_of_every_kind_of_number() {
         std::f32::consts::LN_2,
     ];
     let value = |rng: &mut Rng| match rng.below(3) {
-        0 => f32::from_bits(rng.next() as u32),
+        0 => f32::from_bits(rng.bits() as u32),
         1 => {
             let turn: f32 = rng.pick(&turns);
             f32::from_bits(turn.to_bits().wrapping_add(rng.below(9) as u32).wrapping_sub(4))

@@ -32,11 +32,12 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
-        Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new(), out: None }),
+        Command::Help(text) => Ok(Outcome { stdout: text, ..Outcome::default() }),
         Command::Info => Ok(run::info::run()),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),
         Command::Select(options) => run::select::run(&options),
+        Command::Verify(options) => run::verify::run(&options),
     }
 }
 
@@ -55,5 +56,6 @@ fn show(outcome: Outcome) -> Result<(), Failure> {
         // Nobody is left to tell that standard error is gone.
         let _ = writeln!(stderr, "{}", error::one_line(note));
     }
-    written
+    drop(stderr);
+    outcome.verdict.map_or(written, Err)
 }

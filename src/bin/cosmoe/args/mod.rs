@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use options::{
     OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
+    VerifyCommand,
 };
 
 use crate::error::Failure;
@@ -42,6 +43,12 @@ enum Parsed {
     Select(Box<SelectCommand>),
     /// Plan the dispatch of expert ids that another router made.
     Plan(Box<PlanCommand>),
+    /// Hold every operation on a device against the f64 oracle.
+    ///
+    /// Cases of every dtype, shape and option are drawn the same way on every machine. Scores and weights must be
+    /// within their bounds, ids as the oracle orders them, plans and rows exact, and all of it the same
+    /// bits again and in other batches. The first mismatch of each operation is shown; any is exit code 1.
+    Verify(Box<VerifyCommand>),
     /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
     Info,
 }
@@ -55,6 +62,7 @@ pub(crate) enum Command {
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
     Select(Box<SelectCommand>),
+    Verify(Box<VerifyCommand>),
 }
 
 /// Refuses whatever can be refused without opening a file.
@@ -82,6 +90,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
             rules::plan(&command)?;
             Command::Plan(command)
         }
+        Parsed::Verify(command) => Command::Verify(command),
         Parsed::Info => Command::Info,
     })
 }

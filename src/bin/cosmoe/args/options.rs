@@ -84,6 +84,25 @@ pub(crate) struct PlanCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VerifyCommand {
+    /// Where to compute; auto takes a CUDA device if one answers [default: auto].
+    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = values::device)]
+    pub(crate) device: Option<DeviceChoice>,
+    /// More and larger cases: minutes, not seconds.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Cases of each operation [default: 300, with --full 1000].
+    #[arg(long, value_name = "N", value_parser = values::cases, allow_hyphen_values = true)]
+    pub(crate) cases: Option<u64>,
+    /// Seed of the first case; those that follow it have the next ones.
+    #[arg(long, value_name = "N", value_parser = values::seed, default_value = "0", allow_hyphen_values = true)]
+    pub(crate) seed: u64,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionOptions {
     /// Experts per token, at least 1.

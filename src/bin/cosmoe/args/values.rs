@@ -36,6 +36,14 @@ pub(super) fn capacity(text: &str) -> Result<usize, String> {
     count(text, 0)
 }
 
+pub(super) fn cases(text: &str) -> Result<u64, String> {
+    integer(text, 1, u64::from(u32::MAX))
+}
+
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    integer(text, 0, u64::MAX)
+}
+
 pub(super) fn align(text: &str) -> Result<usize, String> {
     count(text, 1)
 }

@@ -52,5 +52,5 @@ pub(super) fn finish<'a, B: Timed>(
     };
     let mut notes = facts.warnings;
     notes.extend(device.note.clone());
-    Ok(Outcome { stdout, notes, out: sealed })
+    Ok(Outcome { stdout, notes, out: sealed, verdict: None })
 }

@@ -25,7 +25,7 @@ pub(crate) fn run() -> Outcome {
     let sample = "all-MiniLM-L6-v2 states of public-domain English, 16 experts";
     entry("sample", &[format!("{sample}, {bytes} bytes")]);
     entry("kernels", &kernels());
-    Outcome { stdout: text, notes: Vec::new(), out: None }
+    Outcome { stdout: text, ..Outcome::default() }
 }
 
 #[cfg(not(feature = "cuda"))]

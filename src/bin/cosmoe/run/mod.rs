@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod route;
 pub(crate) mod select;
 mod slabs;
+pub(crate) mod verify;
 
 pub(crate) use dispatch::Dispatch;
 
@@ -14,13 +15,16 @@ use crate::error::{Failure, label};
 use crate::output::SealedFile;
 use crate::router::Labels;
 
-/// What a command that succeeded has to say.
+/// What a command that has run has to say.
+#[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) stdout: String,
     /// Lines for standard error: the device that was chosen, warnings.
     pub(crate) notes: Vec<String>,
     /// Takes its place once standard output has been written.
     pub(crate) out: Option<SealedFile>,
+    /// Where what it found is a failure, after all that.
+    pub(crate) verdict: Option<Failure>,
 }
 
 /// `len` zeros, or an error where there is no memory for them. It names `extent`, the library's name
