@@ -6,6 +6,7 @@
 #![doc = "[docs/cuda.md]: https://docs.rs/crate/cosmoe/latest/source/docs/cuda.md"]
 #![doc = "[docs/semantics.md]: https://docs.rs/crate/cosmoe/latest/source/docs/semantics.md"]
 #![doc = "[docs/targets.md]: https://docs.rs/crate/cosmoe/latest/source/docs/targets.md"]
+#![doc = "[docs/validation.md]: https://docs.rs/crate/cosmoe/latest/source/docs/validation.md"]
 #![doc = "[Apache License, Version 2.0]: https://docs.rs/crate/cosmoe/latest/source/LICENSE-APACHE"]
 #![doc = "[MIT license]: https://docs.rs/crate/cosmoe/latest/source/LICENSE-MIT"]
 #![doc = ""]

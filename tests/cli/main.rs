@@ -10,3 +10,4 @@ mod output;
 mod route;
 mod sample;
 mod support;
+mod verify;
