@@ -5,7 +5,7 @@
 //! | z, cosine and perturbed cosine | `B = r * max(1, scale)` |
 //! | z, linear | `B = r * max(1, scale * \|x\| * \|w\|)` |
 //! | s^2, Laplace | `r * (\|x\|^2 + \|w\|^2)` |
-//! | a projected component | `r * \|P_r\| * \|x\|` |
+//! | a projected component | `r * \|P_r\| * \|x\|`, with a bias 2^-24 of the component more |
 //! | a weight w, same ids | `(4B + 2^-18 * (1 + \|w\|)) * max(1, route_scale)` |
 //! | ids | the same where neighbouring u are more than 2B apart, group scores more than 4B |
 //!

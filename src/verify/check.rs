@@ -1,9 +1,10 @@
 //! A router's results against the oracle's.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{Case, Matrix};
-use crate::config::{BiasPlacement, RouterConfig};
+use crate::config::{BiasPlacement, GroupScore, RouterConfig};
 use crate::oracle;
 
 /// What a router made of a case.
@@ -103,6 +104,7 @@ impl Case {
         if let Some(scores) = found.scores {
             self.masked("score", scores, e, 0.0)?;
         }
+        let twins = self.twins(&experts);
         let norms: Vec<f64> = experts.iter().map(|row| oracle::norm(row)).collect();
         let mut worst = Worst { compared: ((rows - real) * k) as u64, ..Worst::default() };
         for token in 0..real {
@@ -119,8 +121,22 @@ impl Case {
                 scores: found.scores.map(|scores| &scores[token * e..][..e]),
             };
             worst = worst.and(row.check(&reference)?);
+            row.twins_in_order(&twins)?;
         }
         Ok(worst)
+    }
+
+    /// Of every expert the last one before it that is the same in row, bias and group: both tie, whatever the
+    /// token.
+    fn twins(&self, experts: &[Vec<f64>]) -> Vec<Option<usize>> {
+        let size = self.config.groups().map_or(experts.len(), |g| experts.len() / g.count());
+        let mut last = HashMap::new();
+        let twin = |(e, row): (usize, &Vec<f64>)| {
+            let bits: Vec<u64> = row.iter().map(|value| value.to_bits()).collect();
+            let bias = self.bias.as_ref().map(|bias| bias[e].to_bits());
+            last.insert((bits, bias, e / size), e)
+        };
+        experts.iter().enumerate().map(twin).collect()
     }
 
     fn masked<T: Copy + Into<f64>>(
@@ -160,7 +176,10 @@ impl Case {
         let found = found.row(token);
         let dtype = oracle::accumulation_dtype(self.tokens.dtype(), weight.dtype());
         for (r, (&value, &right)) in found.iter().zip(&expected).enumerate() {
-            let margin = oracle::projection_bound(dtype, oracle::norm(&rows[r]), oracle::norm(&x));
+            // The sum with the bias is rounded to f32.
+            let rounding = if bias.is_some() { right.abs() * 2.0_f64.powi(-24) } else { 0.0 };
+            let margin = oracle::projection_bound(dtype, oracle::norm(&rows[r]), oracle::norm(&x))
+                + rounding;
             if distance(value, right, margin) > 1.0 {
                 return Err(Box::new(Mismatch {
                     what: format!("projected component {r}"),
@@ -291,6 +310,18 @@ impl Row<'_> {
         Ok(ids)
     }
 
+    /// Of experts that tie whatever the token, the lower one is selected first.
+    fn twins_in_order(&self, twins: &[Option<usize>]) -> Result<(), Box<Mismatch>> {
+        for (k, &id) in self.ids.iter().enumerate() {
+            let Some(twin) = twins.get(id as usize).copied().flatten() else { continue };
+            if !self.ids[..k].contains(&(twin as i32)) {
+                let what = format!("id {k}, whose equal of a lower index was not selected before,");
+                return Err(self.wrong(what, Some(twin), id.into(), twin as f64, 0.0));
+            }
+        }
+        Ok(())
+    }
+
     /// Ids are the oracle's where its order is certain, and as good within the margin elsewhere.
     fn ids_within(
         &self,
@@ -302,10 +333,12 @@ impl Row<'_> {
         let u = &row.selection_scores;
         let rounding = rounding_of(config, self.case.bias.is_some(), u);
         let margin = 2.0 * bound + rounding;
-        if oracle::group_margin(config, u) <= 4.0 * bound + 2.0 * rounding {
+        let group_margin = 4.0 * bound + group_rounding_of(config, u, rounding);
+        if group_margin > 0.0 && oracle::group_margin(config, u) <= group_margin {
             return Ok(());
         }
-        let certain = oracle::selection_margin(config, u) > margin;
+        // Where nothing is rounded, ties are real ones, and the lower index is first.
+        let certain = margin == 0.0 || oracle::selection_margin(config, u) > margin;
         for (k, (&found, &best)) in ids.iter().zip(&row.ids).enumerate() {
             let (own, other) = (u[found], u[best]);
             let near =
@@ -319,9 +352,21 @@ impl Row<'_> {
     }
 }
 
+/// How far apart two groups must be for their order to be certain, by rounding alone: the sum of two is rounded
+/// once more.
+fn group_rounding_of(config: &RouterConfig, u: &[f64], rounding: f64) -> f64 {
+    let sums = config.groups().is_some_and(|groups| groups.score() == GroupScore::SumOfTopTwo);
+    let own = if sums { 2.0_f64.powi(-22) * largest(u) } else { 0.0 };
+    2.0 * rounding + own
+}
+
+fn largest(u: &[f64]) -> f64 {
+    u.iter().filter(|u| u.is_finite()).fold(0.0, |most: f64, u| most.max(u.abs()))
+}
+
 /// How far rounding u itself to f32 may move two neighbours, see `docs/semantics.md`.
 fn rounding_of(config: &RouterConfig, biased: bool, u: &[f64]) -> f64 {
-    let most = u.iter().filter(|u| u.is_finite()).fold(0.0, |most: f64, u| most.max(u.abs()));
+    let most = largest(u);
     match (config.bias_placement(), biased) {
         (BiasPlacement::SelectionOnly, _) => 2.0_f64.powi(-18) * (1.0 + most),
         (_, true) => 2.0_f64.powi(-23) * most,
