@@ -5,6 +5,7 @@
 
 mod dispatch;
 mod errors;
+mod info;
 mod library;
 mod output;
 mod route;

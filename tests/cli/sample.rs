@@ -188,11 +188,12 @@ fn help_version_and_info_go_to_standard_output() {
     let dir = tempdir().unwrap();
     let cases = [
         ("--help", "Usage: cosmoe <COMMAND>"),
-        ("--help", "the sample and the CUDA kernels"),
+        ("--help", "what this program and machine offer"),
         ("--version", concat!("cosmoe ", env!("CARGO_PKG_VERSION"), "\n")),
         ("route --help", "--expert-window <A:B>"),
         ("select --help", "--logits <F>"),
         ("plan --help", "--experts <E>"),
+        ("info --help", "the smallest and the largest"),
         ("info", "devices    cpu\n"),
     ];
     for (args, expected) in cases {

@@ -11,7 +11,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use options::{
-    OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
+    InfoCommand, OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand,
+    SelectionOptions,
 };
 
 use crate::error::Failure;
@@ -42,8 +43,12 @@ enum Parsed {
     Select(Box<SelectCommand>),
     /// Plan the dispatch of expert ids that another router made.
     Plan(Box<PlanCommand>),
-    /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
-    Info,
+    /// Show what a file of tensors holds, or what this program and machine offer.
+    ///
+    /// With FILE, a line per tensor: name, dtype, shape, and of floats the smallest and the largest
+    /// norm of a row, NaN and infinities. Without, version, instruction set, threads, devices, the
+    /// sample and the CUDA kernels.
+    Info(InfoCommand),
 }
 
 /// A command line whose options are in range and fit together.
@@ -51,7 +56,7 @@ enum Parsed {
 pub(crate) enum Command {
     /// Text that was asked for.
     Help(String),
-    Info,
+    Info(InfoCommand),
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
     Select(Box<SelectCommand>),
@@ -82,6 +87,6 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
             rules::plan(&command)?;
             Command::Plan(command)
         }
-        Parsed::Info => Command::Info,
+        Parsed::Info(command) => Command::Info(command),
     })
 }

@@ -84,6 +84,16 @@ pub(crate) struct PlanCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InfoCommand {
+    /// File of tensors: safetensors, or .npy in C order [default: none].
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionOptions {
     /// Experts per token, at least 1.

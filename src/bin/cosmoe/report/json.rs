@@ -3,13 +3,10 @@
 use cosmoe::{Capacity, PlanConfig, Score};
 use serde_json::Value;
 
-use super::{Facts, score_name};
+use super::{Facts, SCHEMA, object, score_name};
 use crate::device::Device;
 use crate::names::{BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES};
 use crate::run::Dispatch;
-
-/// Names are only ever added; a change of meaning is a new number.
-const SCHEMA: u32 = 1;
 
 pub(crate) fn json(
     facts: &Facts<'_>,
@@ -64,10 +61,7 @@ pub(crate) fn json(
         ("seconds", facts.seconds.unwrap_or(dispatch.seconds).into()),
         ("out", facts.out.map(|path| path.to_string_lossy().into_owned()).into()),
     ];
-    // By hand, because a map of the JSON crate would sort the keys.
-    let fields: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{}}}\n", fields.join(","))
+    object(pairs.map(|(name, value)| (name, value.to_string()))) + "\n"
 }
 
 /// The shortest decimal that is this f32, so that 1e-3 reads as it was given.

@@ -1,14 +1,13 @@
-//! `cosmoe info`: what this build and this machine offer.
+//! What this build and this machine offer, as text.
 
 use cosmoe::Cpu;
 
-use super::Outcome;
 use crate::sample;
 
 /// Where the second column starts.
 const INDENT: usize = 11;
 
-pub(crate) fn run() -> Outcome {
+pub(super) fn text() -> String {
     let cpu = Cpu::new();
     let mut text = String::new();
     let mut entry = |name: &str, lines: &[String]| {
@@ -22,10 +21,9 @@ pub(crate) fn run() -> Outcome {
     entry("threads", &[cpu.tasks().to_string()]);
     entry("devices", &devices());
     let bytes = sample::TOKENS.len() + sample::ROUTER.len();
-    let sample = "all-MiniLM-L6-v2 states of public-domain English, 16 experts";
-    entry("sample", &[format!("{sample}, {bytes} bytes")]);
+    entry("sample", &[format!("{}, {bytes} bytes", sample::DESCRIPTION)]);
     entry("kernels", &kernels());
-    Outcome { stdout: text, notes: Vec::new(), out: None }
+    text
 }
 
 #[cfg(not(feature = "cuda"))]
