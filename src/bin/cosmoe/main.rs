@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
         Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new(), out: None }),
+        Command::Completions(options) => Ok(run::completions::run(&options)),
         Command::Info(options) => run::info::run(&options),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),

@@ -11,8 +11,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use options::{
-    InfoCommand, OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand,
-    SelectionOptions,
+    CompletionsCommand, InfoCommand, OutputOptions, PlanCommand, PlanOptions, RouteCommand,
+    SelectCommand, SelectionOptions,
 };
 
 use crate::error::Failure;
@@ -49,17 +49,27 @@ enum Parsed {
     /// norm of a row, NaN and infinities. Without, version, instruction set, threads, devices, the
     /// sample and the CUDA kernels.
     Info(InfoCommand),
+    /// Print a script that completes the options of cosmoe in a shell.
+    ///
+    /// For bash, in ~/.bashrc: source <(cosmoe completions bash)
+    Completions(CompletionsCommand),
 }
 
 /// A command line whose options are in range and fit together.
 #[derive(Debug)]
 pub(crate) enum Command {
+    Completions(CompletionsCommand),
     /// Text that was asked for.
     Help(String),
     Info(InfoCommand),
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
     Select(Box<SelectCommand>),
+}
+
+/// Every command and option, for completions.
+pub(crate) fn all() -> clap::Command {
+    Cli::command()
 }
 
 /// Refuses whatever can be refused without opening a file.
@@ -88,5 +98,6 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
             Command::Plan(command)
         }
         Parsed::Info(command) => Command::Info(command),
+        Parsed::Completions(command) => Command::Completions(command),
     })
 }
