@@ -72,5 +72,7 @@ fn bash_completes_options_and_names() {
     assert_eq!(complete("cosmoe route --tau").unwrap(), ["--tau-token", "--tau-expert"]);
     let gates = ["sigmoid", "sigmoid-renorm"];
     assert_eq!(complete("cosmoe select --gate sig").unwrap(), gates);
+    let models = ["qwen3-30b-a3b", "qwen3-235b-a22b"];
+    assert_eq!(complete("cosmoe route --preset qwen3").unwrap(), models);
     assert_eq!(complete("cosmoe completions z").unwrap(), ["zsh"]);
 }

@@ -9,6 +9,7 @@ mod errors;
 mod info;
 mod library;
 mod output;
+mod presets;
 mod route;
 mod sample;
 mod support;

@@ -6,6 +6,7 @@ mod error;
 mod input;
 mod names;
 mod output;
+mod presets;
 mod progress;
 mod report;
 mod router;

@@ -1,5 +1,6 @@
 //! The command line: options, and the commands they make.
 
+mod chosen;
 mod options;
 mod problem;
 mod rules;
@@ -22,6 +23,7 @@ Examples:
   cosmoe route --top-k 2
   cosmoe route --tokens states.safetensors --router model.safetensors \\
       --experts-tensor model.layers.3.mlp.gate.weight --top-k 8 --out routed.safetensors
+  cosmoe select --preset qwen3-30b-a3b --logits logits.npy
   cosmoe plan --ids routed.safetensors --experts 64 --align 128 --json";
 
 /// Sparse Mixture-of-Experts routing: scores, top-k selection, dispatch plans.
@@ -47,7 +49,7 @@ enum Parsed {
     ///
     /// With FILE, a line per tensor: name, dtype, shape, and of floats the smallest and the largest
     /// norm of a row, NaN and infinities. Without, version, instruction set, threads, devices, the
-    /// sample and the CUDA kernels.
+    /// sample, the presets of route and select, and the CUDA kernels.
     Info(InfoCommand),
     /// Print a script that completes the options of cosmoe in a shell.
     ///

@@ -10,6 +10,7 @@ use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore};
 use super::values;
 use crate::device::DeviceChoice;
 use crate::names::ScoreName;
+use crate::presets::Preset;
 
 #[derive(Debug, Args)]
 pub(crate) struct RouteCommand {
@@ -104,9 +105,15 @@ pub(crate) struct CompletionsCommand {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionOptions {
-    /// Experts per token, at least 1.
-    #[arg(long, value_name = "K", value_parser = values::top_k, allow_hyphen_values = true)]
-    pub(crate) top_k: usize,
+    /// Route as a published model does, such as deepseek-v3: sets the score (of route), top-k, gate,
+    /// bias placement, route scale and groups. An option beside it overrides. `cosmoe info` lists
+    /// the names [default: none].
+    #[arg(long, value_name = "NAME", value_parser = values::preset(), hide_possible_values = true)]
+    pub(crate) preset: Option<&'static Preset>,
+    /// Experts per token, at least 1; required without a preset.
+    #[arg(long, value_name = "K", value_parser = values::top_k, allow_hyphen_values = true,
+        required_unless_present = "preset")]
+    pub(crate) top_k: Option<usize>,
     /// How logits become weights: softmax-selected, softmax-all, softmax-all-renorm, sigmoid,
     /// sigmoid-renorm, sqrt-softplus, sqrt-softplus-renorm or identity [default: softmax-selected].
     #[arg(long, value_name = "NAME", value_parser = values::gate(), hide_possible_values = true)]

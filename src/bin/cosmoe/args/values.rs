@@ -12,6 +12,7 @@ use crate::device::DeviceChoice;
 use crate::names::{
     BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES, SCORES, SHELLS, ScoreName,
 };
+use crate::presets::{self, PRESETS, Preset};
 
 /// A parser that also tells the names it takes: to completions, its errors are its own.
 #[derive(Clone)]
@@ -123,6 +124,10 @@ fn parse_device(text: &str) -> Result<DeviceChoice, String> {
 pub(super) fn device() -> Named<DeviceChoice> {
     // Of numbers there is no end.
     Named { parse: parse_device, names: || vec!["auto", "cpu", "cuda"] }
+}
+
+pub(super) fn preset() -> Named<&'static Preset> {
+    Named { parse: presets::parse, names: || PRESETS.iter().map(|preset| preset.name).collect() }
 }
 
 pub(super) fn score() -> Named<ScoreName> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use cosmoe::{DType, RouterConfig, Score};
 
 pub(crate) use json::json;
-pub(crate) use object::{array, object, value};
+pub(crate) use object::{array, object, shortest, value};
 pub(crate) use table::table;
 pub(crate) use typical::{Typical, read_labels};
 
@@ -25,6 +25,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) real_tokens: Option<usize>,
     pub(crate) hidden: Option<usize>,
     pub(crate) top_k: usize,
+    pub(crate) preset: Option<&'static str>,
     pub(crate) score: Option<Score>,
     pub(crate) config: Option<&'a RouterConfig>,
     pub(crate) bias: Option<bool>,
@@ -45,6 +46,7 @@ impl Facts<'_> {
             real_tokens: None,
             hidden: None,
             top_k,
+            preset: None,
             score: None,
             config: None,
             bias: None,

@@ -17,3 +17,8 @@ pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) ->
         fields.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", fields.join(","))
 }
+
+/// The shortest decimal that is this f32, so that 1e-3 reads as it was given.
+pub(crate) fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}

@@ -1,7 +1,9 @@
 //! What this build and this machine offer, as text.
 
-use cosmoe::Cpu;
+use cosmoe::{BiasPlacement, Cpu};
 
+use crate::names::{BIAS_PLACEMENTS, GATES, GROUP_SCORES, SCORES};
+use crate::presets::{Groups, PRESETS, Preset};
 use crate::sample;
 
 /// Where the second column starts.
@@ -22,8 +24,33 @@ pub(super) fn text() -> String {
     entry("devices", &devices());
     let bytes = sample::TOKENS.len() + sample::ROUTER.len();
     entry("sample", &[format!("{}, {bytes} bytes", sample::DESCRIPTION)]);
+    entry("presets", &presets());
     entry("kernels", &kernels());
     text
+}
+
+fn presets() -> Vec<String> {
+    let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or(0);
+    PRESETS.iter().map(|preset| format!("{:width$}  {}", preset.name, router(preset))).collect()
+}
+
+/// `256 experts, hidden 7168, top 8, linear, sigmoid-renorm, ...`: what is as by default is left out.
+fn router(preset: &Preset) -> String {
+    let Preset { experts, hidden, top_k, .. } = preset;
+    let mut parts = vec![format!("{experts} experts, hidden {hidden}, top {top_k}")];
+    parts.extend(SCORES.name(preset.score).map(str::to_owned));
+    parts.extend(GATES.name(preset.gate).map(str::to_owned));
+    if preset.bias_placement != BiasPlacement::default() {
+        parts.extend(BIAS_PLACEMENTS.name(preset.bias_placement).map(str::to_owned));
+    }
+    if let Some(Groups { count, top, score }) = preset.groups {
+        let score = GROUP_SCORES.name(score).unwrap_or_default();
+        parts.push(format!("{top} of {count} groups by {score}"));
+    }
+    if preset.route_scale != 1.0 {
+        parts.push(format!("scale {}", preset.route_scale));
+    }
+    parts.join(", ")
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -2,7 +2,9 @@
 
 use cosmoe::Cpu;
 
-use crate::report::{SCHEMA, array, object, value};
+use crate::names::{BIAS_PLACEMENTS, GATES, GROUP_SCORES, SCORES};
+use crate::presets::{PRESETS, Preset};
+use crate::report::{SCHEMA, array, object, shortest, value};
 use crate::sample;
 
 pub(super) fn json() -> String {
@@ -18,8 +20,26 @@ pub(super) fn json() -> String {
         ("simd", value(cpu.simd().to_string())),
         ("threads", value(cpu.tasks())),
         ("sample", object(sample)),
+        ("presets", array(PRESETS.iter().map(preset))),
     ];
     object(fields.into_iter().chain(cuda())) + "\n"
+}
+
+fn preset(preset: &Preset) -> String {
+    let groups = preset.groups;
+    object([
+        ("name", value(preset.name)),
+        ("experts", value(preset.experts)),
+        ("hidden", value(preset.hidden)),
+        ("top_k", value(preset.top_k)),
+        ("score", value(SCORES.name(preset.score))),
+        ("gate", value(GATES.name(preset.gate))),
+        ("bias_placement", value(BIAS_PLACEMENTS.name(preset.bias_placement))),
+        ("route_scale", value(shortest(preset.route_scale))),
+        ("groups", value(groups.map(|groups| groups.count))),
+        ("top_groups", value(groups.map(|groups| groups.top))),
+        ("group_score", value(groups.and_then(|groups| GROUP_SCORES.name(groups.score)))),
+    ])
 }
 
 #[cfg(not(feature = "cuda"))]
