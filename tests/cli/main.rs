@@ -3,10 +3,13 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod completions;
 mod dispatch;
 mod errors;
+mod info;
 mod library;
 mod output;
+mod presets;
 mod route;
 mod sample;
 mod support;

@@ -57,6 +57,7 @@ fn json_has_every_key_in_order() {
         "hidden",
         "experts",
         "top_k",
+        "preset",
         "score",
         "tau_token",
         "tau_expert",
@@ -125,7 +126,7 @@ fn json_has_every_key_in_order() {
     assert_eq!(counts.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 2 * TOKENS as u64);
     assert!((2.0..16_f64.ln()).contains(&value["load_entropy"].as_f64().unwrap()));
     assert!(value["seconds"].as_f64().unwrap() > 0.0);
-    for key in ["groups", "top_groups", "group_score", "capacity", "drop", "out"] {
+    for key in ["preset", "groups", "top_groups", "group_score", "capacity", "drop", "out"] {
         assert_eq!(value[key], Value::Null, "{key}");
     }
 }
@@ -188,11 +189,12 @@ fn help_version_and_info_go_to_standard_output() {
     let dir = tempdir().unwrap();
     let cases = [
         ("--help", "Usage: cosmoe <COMMAND>"),
-        ("--help", "the sample and the CUDA kernels"),
+        ("--help", "what this program and machine offer"),
         ("--version", concat!("cosmoe ", env!("CARGO_PKG_VERSION"), "\n")),
         ("route --help", "--expert-window <A:B>"),
         ("select --help", "--logits <F>"),
         ("plan --help", "--experts <E>"),
+        ("info --help", "the smallest and the largest"),
         ("info", "devices    cpu\n"),
     ];
     for (args, expected) in cases {

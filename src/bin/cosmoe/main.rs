@@ -6,6 +6,7 @@ mod error;
 mod input;
 mod names;
 mod output;
+mod presets;
 mod progress;
 mod report;
 mod router;
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
         Command::Help(text) => Ok(Outcome { stdout: text, ..Outcome::default() }),
-        Command::Info => Ok(run::info::run()),
+        Command::Completions(options) => Ok(run::completions::run(&options)),
+        Command::Info(options) => run::info::run(&options),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),
         Command::Select(options) => run::select::run(&options),

@@ -1,5 +1,6 @@
-//! The names that options and reports give to the library's choices.
+//! The names that options and reports give to choices.
 
+use clap_complete::Shell;
 use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore};
 
 /// A score function before its parameters are known.
@@ -18,9 +19,13 @@ impl<T: Copy + PartialEq> Names<T> {
     pub(crate) fn parse(&self, text: &str) -> Result<T, String> {
         let found = self.0.iter().find(|(name, _)| *name == text);
         found.map(|&(_, value)| value).ok_or_else(|| {
-            let names: Vec<&str> = self.0.iter().map(|&(name, _)| name).collect();
+            let names: Vec<&str> = self.names().collect();
             format!("expected one of {}, found {text:?}", names.join(", "))
         })
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<T> {
+        self.0.iter().map(|&(name, _)| name)
     }
 
     pub(crate) fn name(&self, value: T) -> Option<&'static str> {
@@ -57,3 +62,11 @@ pub(crate) const GROUP_SCORES: Names<GroupScore> =
 
 pub(crate) const DROP_POLICIES: Names<DropPolicy> =
     Names(&[("position", DropPolicy::Position), ("weight", DropPolicy::Weight)]);
+
+pub(crate) const SHELLS: Names<Shell> = Names(&[
+    ("bash", Shell::Bash),
+    ("elvish", Shell::Elvish),
+    ("fish", Shell::Fish),
+    ("powershell", Shell::PowerShell),
+    ("zsh", Shell::Zsh),
+]);

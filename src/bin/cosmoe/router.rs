@@ -11,6 +11,7 @@ use crate::args::{PlanOptions, RouteCommand, SelectionOptions};
 use crate::error::Failure;
 use crate::input::{Floats, TensorFile, Wanted};
 use crate::names::ScoreName;
+use crate::presets::Groups;
 
 /// What an error of the library calls an argument, and what the user does.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -107,7 +108,7 @@ pub(crate) fn read_bias<'a>(
 }
 
 pub(crate) fn score(command: &RouteCommand) -> Score {
-    match command.score.unwrap_or(ScoreName::PerturbedCosine) {
+    match command.score() {
         ScoreName::Cosine => Score::Cosine,
         ScoreName::Laplace => Score::Laplace,
         ScoreName::Linear => Score::Linear,
@@ -123,12 +124,12 @@ pub(crate) fn selection_config(
     num_experts: usize,
     options: &SelectionOptions,
 ) -> RouterConfigBuilder {
-    let mut builder = RouterConfig::builder(num_experts, options.top_k)
-        .gate(options.gate.unwrap_or_default())
-        .bias_placement(options.bias_placement.unwrap_or_default())
-        .route_scale(options.route_scale.unwrap_or(1.0));
-    if let (Some(groups), Some(top)) = (options.groups, options.top_groups) {
-        builder = builder.groups(groups, top, options.group_score.unwrap_or_default());
+    let mut builder = RouterConfig::builder(num_experts, options.top_k())
+        .gate(options.gate())
+        .bias_placement(options.bias_placement())
+        .route_scale(options.route_scale());
+    if let Some(Groups { count, top, score }) = options.groups() {
+        builder = builder.groups(count, top, score);
     }
     builder
 }

@@ -1,5 +1,6 @@
 //! The command line: options, and the commands they make.
 
+mod chosen;
 mod options;
 mod problem;
 mod rules;
@@ -11,8 +12,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use options::{
-    OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
-    VerifyCommand,
+    CompletionsCommand, InfoCommand, OutputOptions, PlanCommand, PlanOptions, RouteCommand,
+    SelectCommand, SelectionOptions, VerifyCommand,
 };
 
 use crate::error::Failure;
@@ -22,6 +23,7 @@ Examples:
   cosmoe route --top-k 2
   cosmoe route --tokens states.safetensors --router model.safetensors \\
       --experts-tensor model.layers.3.mlp.gate.weight --top-k 8 --out routed.safetensors
+  cosmoe select --preset qwen3-30b-a3b --logits logits.npy
   cosmoe plan --ids routed.safetensors --experts 64 --align 128 --json";
 
 /// Sparse Mixture-of-Experts routing: scores, top-k selection, dispatch plans.
@@ -49,20 +51,34 @@ enum Parsed {
     /// within their bounds, ids as the oracle orders them, plans and rows exact, and all of it the same
     /// bits again and in other batches. The first mismatch of each operation is shown; any is exit code 1.
     Verify(Box<VerifyCommand>),
-    /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
-    Info,
+    /// Show what a file of tensors holds, or what this program and machine offer.
+    ///
+    /// With FILE, a line per tensor: name, dtype, shape, and of floats the smallest and the largest
+    /// norm of a row, NaN and infinities. Without, version, instruction set, threads, devices, the
+    /// sample, the presets of route and select, and the CUDA kernels.
+    Info(InfoCommand),
+    /// Print a script that completes the options of cosmoe in a shell.
+    ///
+    /// For bash, in ~/.bashrc: source <(cosmoe completions bash)
+    Completions(CompletionsCommand),
 }
 
 /// A command line whose options are in range and fit together.
 #[derive(Debug)]
 pub(crate) enum Command {
+    Completions(CompletionsCommand),
     /// Text that was asked for.
     Help(String),
-    Info,
+    Info(InfoCommand),
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
     Select(Box<SelectCommand>),
     Verify(Box<VerifyCommand>),
+}
+
+/// Every command and option, for completions.
+pub(crate) fn all() -> clap::Command {
+    Cli::command()
 }
 
 /// Refuses whatever can be refused without opening a file.
@@ -91,6 +107,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
             Command::Plan(command)
         }
         Parsed::Verify(command) => Command::Verify(command),
-        Parsed::Info => Command::Info,
+        Parsed::Info(command) => Command::Info(command),
+        Parsed::Completions(command) => Command::Completions(command),
     })
 }

@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::Shell;
 use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore};
 
 use super::values;
 use crate::device::DeviceChoice;
 use crate::names::ScoreName;
+use crate::presets::Preset;
 
 #[derive(Debug, Args)]
 pub(crate) struct RouteCommand {
@@ -29,7 +31,7 @@ pub(crate) struct RouteCommand {
     #[arg(long, value_name = "NAME", help_heading = "Input (safetensors, or .npy in C order)")]
     pub(crate) projection_tensor: Option<String>,
     /// Score function: linear, cosine, perturbed-cosine or laplace [default: perturbed-cosine].
-    #[arg(long, value_name = "NAME", value_parser = values::score, help_heading = "Score")]
+    #[arg(long, value_name = "NAME", value_parser = values::score(), hide_possible_values = true, help_heading = "Score")]
     pub(crate) score: Option<ScoreName>,
     /// Added to the token's norm, at least 0; with perturbed-cosine only [default: 0].
     #[arg(long, value_name = "X", value_parser = values::not_negative, allow_hyphen_values = true,
@@ -86,7 +88,7 @@ pub(crate) struct PlanCommand {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyCommand {
     /// Where to compute; auto takes a CUDA device if one answers [default: auto].
-    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = values::device)]
+    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = values::device(), hide_possible_values = true)]
     pub(crate) device: Option<DeviceChoice>,
     /// More and larger cases: minutes, not seconds.
     #[arg(long)]
@@ -103,17 +105,40 @@ pub(crate) struct VerifyCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InfoCommand {
+    /// File of tensors: safetensors, or .npy in C order [default: none].
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsCommand {
+    /// bash, elvish, fish, powershell or zsh.
+    #[arg(value_name = "SHELL", value_parser = values::shell(), hide_possible_values = true)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionOptions {
-    /// Experts per token, at least 1.
-    #[arg(long, value_name = "K", value_parser = values::top_k, allow_hyphen_values = true)]
-    pub(crate) top_k: usize,
+    /// Route as a published model does, such as deepseek-v3: sets the score (of route), top-k, gate,
+    /// bias placement, route scale and groups. An option beside it overrides. `cosmoe info` lists
+    /// the names [default: none].
+    #[arg(long, value_name = "NAME", value_parser = values::preset(), hide_possible_values = true)]
+    pub(crate) preset: Option<&'static Preset>,
+    /// Experts per token, at least 1; required without a preset.
+    #[arg(long, value_name = "K", value_parser = values::top_k, allow_hyphen_values = true,
+        required_unless_present = "preset")]
+    pub(crate) top_k: Option<usize>,
     /// How logits become weights: softmax-selected, softmax-all, softmax-all-renorm, sigmoid,
     /// sigmoid-renorm, sqrt-softplus, sqrt-softplus-renorm or identity [default: softmax-selected].
-    #[arg(long, value_name = "NAME", value_parser = values::gate)]
+    #[arg(long, value_name = "NAME", value_parser = values::gate(), hide_possible_values = true)]
     pub(crate) gate: Option<Gate>,
     /// Where a bias acts: in-score, after-selection or selection-only [default: in-score].
-    #[arg(long, value_name = "NAME", value_parser = values::bias_placement)]
+    #[arg(long, value_name = "NAME", value_parser = values::bias_placement(), hide_possible_values = true)]
     pub(crate) bias_placement: Option<BiasPlacement>,
     /// Name of the tensor to take for `bias`.
     #[arg(long, value_name = "NAME")]
@@ -128,7 +153,7 @@ pub(crate) struct SelectionOptions {
     #[arg(long, value_name = "g", value_parser = values::groups, allow_hyphen_values = true)]
     pub(crate) top_groups: Option<usize>,
     /// How a group is scored: sum-of-top-two or max [default: sum-of-top-two].
-    #[arg(long, value_name = "NAME", value_parser = values::group_score)]
+    #[arg(long, value_name = "NAME", value_parser = values::group_score(), hide_possible_values = true)]
     pub(crate) group_score: Option<GroupScore>,
     /// Only the first N tokens are real, N clamped to T; the others get id -1 and weight 0
     /// [default: all].
@@ -151,7 +176,7 @@ pub(crate) struct PlanOptions {
     pub(crate) capacity_factor: Option<f64>,
     /// Which assignments beyond the capacity go: the last by position, or the lowest by weight
     /// [default: position].
-    #[arg(long, value_name = "position|weight", value_parser = values::drop_policy)]
+    #[arg(long, value_name = "position|weight", value_parser = values::drop_policy(), hide_possible_values = true)]
     pub(crate) drop: Option<DropPolicy>,
     /// Only experts from A to B - 1 get rows [default: all].
     #[arg(long, value_name = "A:B", value_parser = values::expert_window,
@@ -163,7 +188,7 @@ pub(crate) struct PlanOptions {
 #[command(next_help_heading = "Device and output")]
 pub(crate) struct OutputOptions {
     /// Where to compute; auto takes a CUDA device if one answers [default: auto].
-    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = values::device)]
+    #[arg(long, value_name = "auto|cpu|cuda|cuda:N", value_parser = values::device(), hide_possible_values = true)]
     pub(crate) device: Option<DeviceChoice>,
     /// Write the results to this safetensors file.
     #[arg(long, value_name = "F")]

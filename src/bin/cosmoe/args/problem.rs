@@ -24,7 +24,12 @@ pub(super) fn explain(error: &Error, cli: &clap::Command, args: &[OsString]) -> 
         ErrorKind::ArgumentConflict => Failure::usage(subject, "at most once", "it repeated"),
         ErrorKind::TooManyValues => Failure::usage(subject, "no value", quoted(found)),
         ErrorKind::UnknownArgument if !subject.starts_with('-') => {
-            Failure::usage("command line", "options only", format_args!("{subject:?}"))
+            let place = command(args, cli).and_then(|command| command.get_positionals().next());
+            let expected = match place.and_then(|place| place.get_value_names()?.first()) {
+                Some(name) => format!("one {name} and options"),
+                None => "options only".to_owned(),
+            };
+            Failure::usage("command line", expected, format_args!("{subject:?}"))
         }
         ErrorKind::UnknownArgument => {
             let expected = match text(error, ContextKind::SuggestedArg) {
@@ -59,10 +64,14 @@ fn commands(cli: &clap::Command) -> String {
     format!("one of {}", names.collect::<Vec<_>>().join(", "))
 }
 
+fn command<'a>(args: &[OsString], cli: &'a clap::Command) -> Option<&'a clap::Command> {
+    args.get(1).and_then(|name| cli.find_subcommand(name))
+}
+
 /// The first argument that should be text and is not, escaped, behind the option whose value it is:
 /// the parser does not say. Paths may be any bytes.
 fn not_text(args: &[OsString], cli: &clap::Command) -> Option<(String, String)> {
-    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
+    let command = command(args, cli);
     let takes_path = |option: &str| {
         let mut arguments = command.into_iter().flat_map(clap::Command::get_arguments);
         arguments.any(|argument| {
@@ -96,11 +105,14 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// `--top-k <K>` without the placeholder.
+/// `--top-k <K>` without the placeholder, `[FILE]` without the brackets.
 fn option(usage: &str) -> String {
     match usage.split_once(" <") {
         Some((name, _)) if name.starts_with('-') => name.to_owned(),
-        _ => usage.to_owned(),
+        _ => {
+            let bare = |open, close| usage.strip_prefix(open)?.strip_suffix(close);
+            bare('[', ']').or_else(|| bare('<', '>')).unwrap_or(usage).to_owned()
+        }
     }
 }
 

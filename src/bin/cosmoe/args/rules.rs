@@ -37,14 +37,17 @@ pub(super) fn plan(command: &PlanCommand) -> Result<(), Failure> {
 }
 
 fn taus(command: &RouteCommand) -> Result<(), Failure> {
-    let score = command.score.unwrap_or(ScoreName::PerturbedCosine);
+    let score = command.score();
     if score == ScoreName::PerturbedCosine {
         return Ok(());
     }
     let taus = [("--tau-token", command.tau_token), ("--tau-expert", command.tau_expert)];
     match taus.iter().find(|(_, tau)| tau.is_some()) {
         Some((option, _)) => {
-            let found = format!("--score {}", SCORES.name(score).unwrap_or_default());
+            let found = match (command.score, command.selection.preset) {
+                (None, Some(preset)) => format!("--preset {}", preset.name),
+                _ => format!("--score {}", SCORES.name(score).unwrap_or_default()),
+            };
             Err(Failure::usage(option, "--score perturbed-cosine beside it", found))
         }
         None => Ok(()),
@@ -52,15 +55,32 @@ fn taus(command: &RouteCommand) -> Result<(), Failure> {
 }
 
 fn selection(options: &SelectionOptions) -> Result<(), Failure> {
-    together("--groups", options.groups.is_some(), "--top-groups", options.top_groups.is_some())?;
-    let grouped = options.groups.is_some();
-    needs("--group-score", options.group_score.is_some(), "--groups", grouped)?;
-    match (options.groups, options.top_groups) {
-        (Some(groups), Some(top)) if top > groups => {
-            let expected = format!("at most --groups {groups}");
-            Err(Failure::usage("--top-groups", expected, format_args!("\"{top}\"")))
-        }
+    let (groups, top) = options.group_counts();
+    together("--groups", groups.is_some(), "--top-groups", top.is_some())?;
+    needs("--group-score", options.group_score.is_some(), "--groups", groups.is_some())?;
+    match (groups, top) {
+        (Some(groups), Some(top)) if top > groups => Err(too_many_groups(options, groups, top)),
         _ => Ok(()),
+    }
+}
+
+/// Names the option that was given; the other may be the preset's.
+fn too_many_groups(options: &SelectionOptions, groups: usize, top: usize) -> Failure {
+    let by_preset = options.preset.map(|preset| format!(" of --preset {}", preset.name));
+    let by_preset = by_preset.unwrap_or_default();
+    match (options.groups, options.top_groups) {
+        (_, None) => {
+            let expected = format!("at least --top-groups {top}{by_preset}");
+            Failure::usage("--groups", expected, format_args!("\"{groups}\""))
+        }
+        (None, Some(_)) => {
+            let expected = format!("at most --groups {groups}{by_preset}");
+            Failure::usage("--top-groups", expected, format_args!("\"{top}\""))
+        }
+        (Some(_), Some(_)) => {
+            let expected = format!("at most --groups {groups}");
+            Failure::usage("--top-groups", expected, format_args!("\"{top}\""))
+        }
     }
 }
 

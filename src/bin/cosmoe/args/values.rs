@@ -1,12 +1,42 @@
 //! Parsers of single option values. Their errors say what was expected and what was found.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::ops::Range;
 
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap_complete::Shell;
 use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore, MAX_EXPERTS};
 
 use crate::device::DeviceChoice;
-use crate::names::{BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES, SCORES, ScoreName};
+use crate::names::{
+    BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES, SCORES, SHELLS, ScoreName,
+};
+use crate::presets::{self, PRESETS, Preset};
+
+/// A parser that also tells the names it takes: to completions, its errors are its own.
+#[derive(Clone)]
+pub(super) struct Named<T> {
+    parse: fn(&str) -> Result<T, String>,
+    names: fn() -> Vec<&'static str>,
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Named<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        self.parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.names)().into_iter().map(PossibleValue::new)))
+    }
+}
 
 fn refuse<T>(expected: impl Display, text: &str) -> Result<T, String> {
     Err(format!("expected {expected}, found {text:?}"))
@@ -85,7 +115,7 @@ pub(super) fn expert_window(text: &str) -> Result<Range<usize>, String> {
     }
 }
 
-pub(super) fn device(text: &str) -> Result<DeviceChoice, String> {
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
     let cuda = text.strip_prefix("cuda:").map(str::parse::<u32>);
     match (text, cuda) {
         ("auto", _) => Ok(DeviceChoice::Auto),
@@ -99,22 +129,35 @@ pub(super) fn device(text: &str) -> Result<DeviceChoice, String> {
     }
 }
 
-pub(super) fn score(text: &str) -> Result<ScoreName, String> {
-    SCORES.parse(text)
+pub(super) fn device() -> Named<DeviceChoice> {
+    // Of numbers there is no end.
+    Named { parse: parse_device, names: || vec!["auto", "cpu", "cuda"] }
 }
 
-pub(super) fn gate(text: &str) -> Result<Gate, String> {
-    GATES.parse(text)
+pub(super) fn preset() -> Named<&'static Preset> {
+    Named { parse: presets::parse, names: || PRESETS.iter().map(|preset| preset.name).collect() }
 }
 
-pub(super) fn bias_placement(text: &str) -> Result<BiasPlacement, String> {
-    BIAS_PLACEMENTS.parse(text)
+pub(super) fn score() -> Named<ScoreName> {
+    Named { parse: |text| SCORES.parse(text), names: || SCORES.names().collect() }
 }
 
-pub(super) fn group_score(text: &str) -> Result<GroupScore, String> {
-    GROUP_SCORES.parse(text)
+pub(super) fn gate() -> Named<Gate> {
+    Named { parse: |text| GATES.parse(text), names: || GATES.names().collect() }
 }
 
-pub(super) fn drop_policy(text: &str) -> Result<DropPolicy, String> {
-    DROP_POLICIES.parse(text)
+pub(super) fn bias_placement() -> Named<BiasPlacement> {
+    Named { parse: |text| BIAS_PLACEMENTS.parse(text), names: || BIAS_PLACEMENTS.names().collect() }
+}
+
+pub(super) fn group_score() -> Named<GroupScore> {
+    Named { parse: |text| GROUP_SCORES.parse(text), names: || GROUP_SCORES.names().collect() }
+}
+
+pub(super) fn drop_policy() -> Named<DropPolicy> {
+    Named { parse: |text| DROP_POLICIES.parse(text), names: || DROP_POLICIES.names().collect() }
+}
+
+pub(super) fn shell() -> Named<Shell> {
+    Named { parse: |text| SHELLS.parse(text), names: || SHELLS.names().collect() }
 }

@@ -7,6 +7,7 @@ use cosmoe::{DType, FloatMatrixRef, MatrixRef};
 use half::{bf16, f16};
 use safetensors::Dtype;
 
+use super::Measure;
 use crate::error::Failure;
 
 /// A tensor of an input file.
@@ -25,6 +26,27 @@ impl<'a> Tensor<'a> {
 
     pub(crate) fn label(&self) -> &str {
         &self.label
+    }
+
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    pub(crate) fn shape(&self) -> &'a [usize] {
+        self.shape
+    }
+
+    /// What its rows measure, where its elements are floats of 16 to 64 bits.
+    pub(crate) fn measure(&self) -> Option<Measure> {
+        // A lone number is a row of one.
+        let cols = self.shape.last().copied().unwrap_or(1);
+        match self.dtype {
+            Dtype::BF16 => Some(Measure::of::<bf16>(self.data, cols)),
+            Dtype::F16 => Some(Measure::of::<f16>(self.data, cols)),
+            Dtype::F32 => Some(Measure::of::<f32>(self.data, cols)),
+            Dtype::F64 => Some(Measure::of::<f64>(self.data, cols)),
+            _ => None,
+        }
     }
 
     fn dtype_error(&self, expected: &str) -> Failure {

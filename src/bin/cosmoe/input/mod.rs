@@ -2,6 +2,7 @@
 
 mod elements;
 mod map;
+mod measure;
 mod npy;
 mod safetensors;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 use ::safetensors::Dtype;
 
 pub(crate) use elements::{FloatRows, Floats, Tensor};
+pub(crate) use measure::Measure;
 
 use crate::error::Failure;
 use map::Bytes;
@@ -67,16 +69,22 @@ const NEAREST: usize = 3;
 impl TensorFile {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        Self::new(Bytes::open(path, &name)?, name)
+        Self::new(Bytes::open(path, &name)?, name, npy::USED)
+    }
+
+    /// As [`open`](Self::open), also with element types that no command computes with.
+    pub(crate) fn open_to_list(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        Self::new(Bytes::open(path, &name)?, name, npy::LISTED)
     }
 
     pub(crate) fn embedded(bytes: &'static [u8], name: &str) -> Result<Self, Failure> {
-        Self::new(Bytes::Static(bytes), name.to_owned())
+        Self::new(Bytes::Static(bytes), name.to_owned(), npy::USED)
     }
 
-    fn new(bytes: Bytes, name: String) -> Result<Self, Failure> {
+    fn new(bytes: Bytes, name: String, descrs: &npy::Descrs) -> Result<Self, Failure> {
         let content = if bytes.starts_with(npy::MAGIC) {
-            Content::One(npy::parse(&bytes, &name)?)
+            Content::One(npy::parse(&bytes, &name, descrs)?)
         } else {
             let header = safetensors::parse(&bytes, &name)?;
             Content::Named { tensors: header.tensors, metadata: header.metadata }
@@ -92,6 +100,21 @@ impl TensorFile {
         match &self.content {
             Content::One(_) => None,
             Content::Named { metadata, .. } => metadata.get(key).map(String::as_str),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// All tensors in file order, with their names if they have one.
+    pub(crate) fn tensors(&self) -> Vec<(Option<&str>, Tensor<'_>)> {
+        match &self.content {
+            Content::One(info) => vec![(None, self.tensor(None, info))],
+            Content::Named { tensors, .. } => {
+                let named = tensors.iter().map(|(name, info)| (Some(name.as_str()), info));
+                named.map(|(name, info)| (name, self.tensor(name, info))).collect()
+            }
         }
     }
 

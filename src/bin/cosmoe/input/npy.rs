@@ -13,8 +13,30 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// What numpy itself accepts as a header.
 const MAX_HEADER: usize = 10_000;
 
-/// Shape and place of the file's tensor.
-pub(super) fn parse(bytes: &[u8], name: &str) -> Result<TensorInfo, Failure> {
+/// Element types by their name in a header.
+pub(super) type Descrs = [(&'static str, Dtype)];
+
+/// What tokens, experts, logits and ids are made of.
+pub(super) const USED: &Descrs = &[("<f4", Dtype::F32), ("<f2", Dtype::F16), ("<i4", Dtype::I32)];
+
+/// What can be listed.
+pub(super) const LISTED: &Descrs = &[
+    ("<f8", Dtype::F64),
+    ("<f4", Dtype::F32),
+    ("<f2", Dtype::F16),
+    ("<i8", Dtype::I64),
+    ("<i4", Dtype::I32),
+    ("<i2", Dtype::I16),
+    ("|i1", Dtype::I8),
+    ("<u8", Dtype::U64),
+    ("<u4", Dtype::U32),
+    ("<u2", Dtype::U16),
+    ("|u1", Dtype::U8),
+    ("|b1", Dtype::BOOL),
+];
+
+/// Shape and place of the file's tensor, whose type is one of `descrs`.
+pub(super) fn parse(bytes: &[u8], name: &str, descrs: &Descrs) -> Result<TensorInfo, Failure> {
     let text = header_text(bytes)
         .ok_or_else(|| Failure::input(name, "a .npy header", "one that is cut off or too long"))?;
     if !is_harmless(&bytes[text.clone()]) {
@@ -26,12 +48,8 @@ pub(super) fn parse(bytes: &[u8], name: &str) -> Result<TensorInfo, Failure> {
         return Err(Failure::input(name, "an array in C order", "Fortran order"));
     }
     let descr = header.dtype().descr();
-    let dtype = match descr.trim_matches('\'') {
-        "<f4" => Dtype::F32,
-        "<f2" => Dtype::F16,
-        "<i4" => Dtype::I32,
-        _ => return Err(Failure::input(name, "dtype <f4, <f2 or <i4", descr)),
-    };
+    let known = descrs.iter().find(|(known, _)| *known == descr.trim_matches('\''));
+    let &(_, dtype) = known.ok_or_else(|| Failure::input(name, expected(descrs), &descr))?;
     let shape: Option<Vec<usize>> =
         header.shape().iter().map(|&extent| usize::try_from(extent).ok()).collect();
     let sized = shape.and_then(|shape| {
@@ -47,6 +65,15 @@ pub(super) fn parse(bytes: &[u8], name: &str) -> Result<TensorInfo, Failure> {
             let expected = format!("the data of shape {:?}", header.shape());
             Err(Failure::input(name, expected, format_args!("{found} bytes")))
         }
+    }
+}
+
+/// `dtype <f4, <f2 or <i4`
+fn expected(descrs: &Descrs) -> String {
+    let names: Vec<&str> = descrs.iter().map(|&(name, _)| name).collect();
+    match names.split_last() {
+        Some((last, others)) => format!("dtype {} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

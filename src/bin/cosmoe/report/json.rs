@@ -3,13 +3,10 @@
 use cosmoe::{Capacity, PlanConfig, Score};
 use serde_json::Value;
 
-use super::{Facts, score_name};
+use super::{Facts, SCHEMA, object, score_name, shortest};
 use crate::device::Device;
 use crate::names::{BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES};
 use crate::run::Dispatch;
-
-/// Names are only ever added; a change of meaning is a new number.
-const SCHEMA: u32 = 1;
 
 pub(crate) fn json(
     facts: &Facts<'_>,
@@ -24,7 +21,7 @@ pub(crate) fn json(
     let groups = facts.config.and_then(|config| config.groups());
     let limited = plan.capacity() != Capacity::Unlimited;
     let scale = facts.config.filter(|_| facts.score.is_some()).map(|config| config.scale());
-    let pairs: [(&str, Value); 35] = [
+    let pairs: [(&str, Value); 36] = [
         ("schema", SCHEMA.into()),
         ("command", facts.command.into()),
         ("version", env!("CARGO_PKG_VERSION").into()),
@@ -37,6 +34,7 @@ pub(crate) fn json(
         ("hidden", facts.hidden.into()),
         ("experts", plan.num_experts().into()),
         ("top_k", facts.top_k.into()),
+        ("preset", facts.preset.into()),
         ("score", facts.score.and_then(score_name).into()),
         ("tau_token", taus.map(|(tau, _)| shortest(tau)).into()),
         ("tau_expert", taus.map(|(_, tau)| shortest(tau)).into()),
@@ -64,13 +62,5 @@ pub(crate) fn json(
         ("seconds", facts.seconds.unwrap_or(dispatch.seconds).into()),
         ("out", facts.out.map(|path| path.to_string_lossy().into_owned()).into()),
     ];
-    // By hand, because a map of the JSON crate would sort the keys.
-    let fields: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{}}}\n", fields.join(","))
-}
-
-/// The shortest decimal that is this f32, so that 1e-3 reads as it was given.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
+    object(pairs.map(|(name, value)| (name, value.to_string()))) + "\n"
 }

@@ -1,6 +1,7 @@
 //! What a command tells the user about its result.
 
 mod json;
+mod object;
 mod table;
 mod typical;
 
@@ -9,8 +10,12 @@ use std::path::Path;
 use cosmoe::{DType, RouterConfig, Score};
 
 pub(crate) use json::json;
+pub(crate) use object::{array, object, shortest, value};
 pub(crate) use table::table;
 pub(crate) use typical::{Typical, read_labels};
+
+/// Of every JSON object. Names are only ever added; a change of meaning is a new number.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// What is known beside the plan. `None` is what the command has not.
 pub(crate) struct Facts<'a> {
@@ -20,6 +25,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) real_tokens: Option<usize>,
     pub(crate) hidden: Option<usize>,
     pub(crate) top_k: usize,
+    pub(crate) preset: Option<&'static str>,
     pub(crate) score: Option<Score>,
     pub(crate) config: Option<&'a RouterConfig>,
     pub(crate) bias: Option<bool>,
@@ -40,6 +46,7 @@ impl Facts<'_> {
             real_tokens: None,
             hidden: None,
             top_k,
+            preset: None,
             score: None,
             config: None,
             bias: None,

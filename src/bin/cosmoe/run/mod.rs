@@ -1,5 +1,6 @@
 //! The commands.
 
+pub(crate) mod completions;
 mod dispatch;
 mod finish;
 pub(crate) mod info;

@@ -45,6 +45,7 @@ fn run_on<B: Timed>(
     labels.push(("tokens", tensor.label().to_owned()));
     labels.push(("tokens * top_k", format!("{}: T * K", tensor.label())));
     labels.push(("grouped rows", "--align: rows of the plan".to_owned()));
+    labels.extend(command.selection.preset_labels());
     let fail = |error| Failure::library(error, &labels);
 
     let experts = router.num_experts();
@@ -101,6 +102,7 @@ fn run_on<B: Timed>(
         dtype: Some(input.dtype()),
         real_tokens: Some(real),
         hidden: Some(input.cols()),
+        preset: command.selection.preset.map(|preset| preset.name),
         score: Some(config.score()),
         config: Some(&config),
         bias: Some(router.bias.is_some()),

@@ -36,6 +36,7 @@ fn run_on<B: Timed>(
         ("grouped rows", "--align: rows of the plan".to_owned()),
     ];
     let bias = read_bias(&file, &command.selection, &mut labels)?;
+    labels.extend(command.selection.preset_labels());
     let fail = |error| Failure::library(error, &labels);
     let (tokens, experts) = (logits.rows(), logits.cols());
     let config = selection_config(experts, &command.selection).build().map_err(fail)?;
@@ -82,6 +83,7 @@ fn run_on<B: Timed>(
     let facts = Facts {
         dtype: Some(logits.dtype()),
         real_tokens: Some(real),
+        preset: command.selection.preset.map(|preset| preset.name),
         config: Some(&config),
         bias: Some(bias.is_some()),
         seconds: Some(time.as_secs_f64()),

@@ -1,14 +1,15 @@
-//! `cosmoe info`: what this build and this machine offer.
+//! What this build and this machine offer, as text.
 
-use cosmoe::Cpu;
+use cosmoe::{BiasPlacement, Cpu};
 
-use super::Outcome;
+use crate::names::{BIAS_PLACEMENTS, GATES, GROUP_SCORES, SCORES};
+use crate::presets::{Groups, PRESETS, Preset};
 use crate::sample;
 
 /// Where the second column starts.
 const INDENT: usize = 11;
 
-pub(crate) fn run() -> Outcome {
+pub(super) fn text() -> String {
     let cpu = Cpu::new();
     let mut text = String::new();
     let mut entry = |name: &str, lines: &[String]| {
@@ -22,10 +23,34 @@ pub(crate) fn run() -> Outcome {
     entry("threads", &[cpu.tasks().to_string()]);
     entry("devices", &devices());
     let bytes = sample::TOKENS.len() + sample::ROUTER.len();
-    let sample = "all-MiniLM-L6-v2 states of public-domain English, 16 experts";
-    entry("sample", &[format!("{sample}, {bytes} bytes")]);
+    entry("sample", &[format!("{}, {bytes} bytes", sample::DESCRIPTION)]);
+    entry("presets", &presets());
     entry("kernels", &kernels());
-    Outcome { stdout: text, ..Outcome::default() }
+    text
+}
+
+fn presets() -> Vec<String> {
+    let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or(0);
+    PRESETS.iter().map(|preset| format!("{:width$}  {}", preset.name, router(preset))).collect()
+}
+
+/// `256 experts, hidden 7168, top 8, linear, sigmoid-renorm, ...`: what is as by default is left out.
+fn router(preset: &Preset) -> String {
+    let Preset { experts, hidden, top_k, .. } = preset;
+    let mut parts = vec![format!("{experts} experts, hidden {hidden}, top {top_k}")];
+    parts.extend(SCORES.name(preset.score).map(str::to_owned));
+    parts.extend(GATES.name(preset.gate).map(str::to_owned));
+    if preset.bias_placement != BiasPlacement::default() {
+        parts.extend(BIAS_PLACEMENTS.name(preset.bias_placement).map(str::to_owned));
+    }
+    if let Some(Groups { count, top, score }) = preset.groups {
+        let score = GROUP_SCORES.name(score).unwrap_or_default();
+        parts.push(format!("{top} of {count} groups by {score}"));
+    }
+    if preset.route_scale != 1.0 {
+        parts.push(format!("scale {}", preset.route_scale));
+    }
+    parts.join(", ")
 }
 
 #[cfg(not(feature = "cuda"))]
