@@ -151,6 +151,25 @@ fn an_option_beside_a_preset_overrides() {
     );
 }
 
+/// Without the bias that the model's router has, its routes are others.
+#[test]
+fn a_bias_that_is_missing_is_missed() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+    let dir = tempdir().unwrap();
+    let files = format!(
+        "--tokens {data}/sample_tokens.safetensors --router {data}/sample_router.safetensors"
+    );
+    let run =
+        |name: &str| cosmoe(dir.path(), &format!("route --preset {name} {files} --device cpu"));
+    let warning = format!(
+        "warning: {data}/sample_router.safetensors: no tensor \"bias\", which deepseek-v3 selects \
+         with: --bias-tensor names one\n"
+    );
+    let found = run("deepseek-v3");
+    assert_eq!((found.code, found.stderr), (Some(0), warning));
+    assert_eq!(run("mixtral-8x7b").stderr, "");
+}
+
 /// The sample has 16 experts, and none of the models.
 #[test]
 fn other_numbers_of_experts_are_accepted() {

@@ -19,6 +19,8 @@ pub(crate) struct Preset {
     pub(crate) score: ScoreName,
     pub(crate) gate: Gate,
     pub(crate) bias_placement: BiasPlacement,
+    /// Whether the model's router has a bias.
+    pub(crate) biased: bool,
     pub(crate) groups: Option<Groups>,
     pub(crate) route_scale: f32,
 }
@@ -40,6 +42,7 @@ const PLAIN: Preset = Preset {
     score: ScoreName::Linear,
     gate: Gate::SoftmaxSelected,
     bias_placement: BiasPlacement::InScore,
+    biased: false,
     groups: None,
     route_scale: 1.0,
 };
@@ -49,6 +52,7 @@ const PLAIN: Preset = Preset {
 const BALANCED: Preset = Preset {
     gate: Gate::Sigmoid { renormalize: true },
     bias_placement: BiasPlacement::SelectionOnly,
+    biased: true,
     ..PLAIN
 };
 
@@ -137,7 +141,7 @@ pub(crate) const PRESETS: &[Preset] = &[
         ..PLAIN
     },
     // openai/gpt-oss-120b: experts_per_token 4; the router is a linear layer with a bias
-    Preset { name: "gpt-oss-120b", experts: 128, hidden: 2880, top_k: 4, ..PLAIN },
+    Preset { name: "gpt-oss-120b", experts: 128, hidden: 2880, top_k: 4, biased: true, ..PLAIN },
     // meta-llama/Llama-4-Maverick-17B-128E-Instruct: the sigmoid of the best logit, which the model
     // multiplies with the expert's input, not with its output
     Preset {

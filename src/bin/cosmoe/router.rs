@@ -42,7 +42,10 @@ impl<'a> Router<'a> {
             ("num_experts", format!("{}: number of rows", experts.label())),
         ];
         let rows = experts.float_rows("[E, D]")?;
-        let bias = read_bias(file, &command.selection, &mut labels)?;
+        // The sample is no model's.
+        let mut unheard = Vec::new();
+        let heard = if command.router.is_some() { &mut *warnings } else { &mut unheard };
+        let bias = read_bias(file, &command.selection, &mut labels, heard)?;
         let weight = file.optional(&Wanted {
             default: "projection",
             named: command.projection_tensor.as_deref(),
@@ -95,11 +98,22 @@ pub(crate) fn read_bias<'a>(
     file: &'a TensorFile,
     options: &SelectionOptions,
     labels: &mut Labels,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<Cow<'a, [f32]>>, Failure> {
     let wanted =
         Wanted { default: "bias", named: options.bias_tensor.as_deref(), option: "--bias-tensor" };
     match file.optional(&wanted)? {
-        None => Ok(None),
+        None => {
+            // Checkpoints have it under names of their own, and without it the model's routes are others.
+            if let Some(preset) = options.preset.filter(|preset| preset.biased) {
+                warnings.push(format!(
+                    "warning: {}: no tensor \"bias\", which {} selects with: --bias-tensor names one",
+                    file.name(),
+                    preset.name
+                ));
+            }
+            Ok(None)
+        }
         Some(bias) => {
             labels.push(("bias", bias.label().to_owned()));
             bias.floats("[E]").map(Some)

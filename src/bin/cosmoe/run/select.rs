@@ -35,7 +35,8 @@ fn run_on<B: Timed>(
         ("tokens * top_k", format!("{}: T * K", tensor.label())),
         ("grouped rows", "--align: rows of the plan".to_owned()),
     ];
-    let bias = read_bias(&file, &command.selection, &mut labels)?;
+    let mut warnings = Vec::new();
+    let bias = read_bias(&file, &command.selection, &mut labels, &mut warnings)?;
     labels.extend(command.selection.preset_labels());
     let fail = |error| Failure::library(error, &labels);
     let (tokens, experts) = (logits.rows(), logits.cols());
@@ -87,6 +88,7 @@ fn run_on<B: Timed>(
         config: Some(&config),
         bias: Some(bias.is_some()),
         seconds: Some(time.as_secs_f64()),
+        warnings,
         ..Facts::new("select", tokens, top_k)
     };
     let assignments = Assignments { ids: &ids, weights: Some(&weights), tokens, top_k };
