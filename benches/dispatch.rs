@@ -1,5 +1,6 @@
 //! Plan, gather and combine.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
@@ -22,12 +23,14 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 /// A case with its routing and its plan.
 struct Dispatch {
-    cpu: Cpu,
     case: Case,
     ids: Vec<i32>,
     weights: Vec<f32>,
-    planner: Planner,
+    planner: Planner<'static, Cpu>,
 }
+
+/// Every benchmark's backend.
+static CPU: LazyLock<Cpu> = LazyLock::new(Cpu::new);
 
 fn main() -> Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
@@ -63,17 +66,16 @@ fn run(
 
 impl Dispatch {
     fn new(case: Case) -> Result<Self> {
-        let cpu = Cpu::new();
         let tokens = matrix::<f32>(1, case.tokens, case.hidden);
         let experts = matrix::<f32>(2, case.experts, case.hidden);
         let tokens = MatrixRef::new(&tokens, case.tokens, case.hidden)?;
         let experts = MatrixRef::new(&experts, case.experts, case.hidden)?;
-        let mut router = Router::new(cpu, tokens, experts, case.top_k)?;
+        let mut router = Router::new(&*CPU, tokens, experts, case.top_k)?;
         router.route()?;
         let (ids, weights) = router.results();
-        let mut planner = Planner::new(cpu, case.experts, case.tokens, case.top_k)?;
+        let mut planner = Planner::new(&*CPU, case.experts, case.tokens, case.top_k)?;
         planner.plan(ids)?;
-        Ok(Self { cpu, case, ids: ids.to_vec(), weights: weights.to_vec(), planner })
+        Ok(Self { case, ids: ids.to_vec(), weights: weights.to_vec(), planner })
     }
 
     /// Grouped rows: without padding and capacity one per assignment.
@@ -105,7 +107,7 @@ fn gather<T: Element>(group: &mut Group<'_>, dispatch: &mut Dispatch) -> Result<
     let mut gather = || {
         let assignment_of_row = VectorRef::new(assignment_of_row);
         let args = GatherArgs { tokens, assignment_of_row, top_k: case.top_k };
-        dispatch.cpu.gather(args, MatrixMut::new(&mut grouped, rows, case.hidden)?)
+        CPU.gather(args, MatrixMut::new(&mut grouped, rows, case.hidden)?)
     };
     gather()?;
     group.throughput(Throughput::Bytes(2 * dispatch.bytes::<T>(rows)));
@@ -124,7 +126,7 @@ fn combine<T: Element>(group: &mut Group<'_>, dispatch: &mut Dispatch) -> Result
             row_of_assignment: VectorRef::new(row_of_assignment),
             weights: MatrixRef::new(&dispatch.weights, case.tokens, case.top_k)?,
         };
-        dispatch.cpu.combine(args, MatrixMut::new(&mut out, case.tokens, case.hidden)?)
+        CPU.combine(args, MatrixMut::new(&mut out, case.tokens, case.hidden)?)
     };
     combine()?;
     group.throughput(Throughput::Bytes(dispatch.bytes::<T>(rows + case.tokens)));

@@ -37,7 +37,8 @@ where
     let experts = matrix::<T>(2, case.experts, case.hidden);
     let tokens = MatrixRef::new(&tokens, case.tokens, case.hidden)?;
     let experts = MatrixRef::new(&experts, case.experts, case.hidden)?;
-    let mut router = Router::new(Cpu::new(), tokens, experts, case.top_k)?;
+    let cpu = Cpu::new();
+    let mut router = Router::new(&cpu, tokens, experts, case.top_k)?;
     router.route()?;
     assert!(router.results().1.iter().all(|weight| *weight > 0.0));
     group.throughput(Throughput::Elements(case.tokens as u64));

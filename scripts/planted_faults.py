@@ -6,7 +6,6 @@ Works on a copy of the last commit in target/faults, with a build of its own. En
 """
 
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -15,7 +14,7 @@ COPY = ROOT / "target/faults"
 
 # What, where it is checked, file, old text, new text.
 FAULTS = [
-    ("of equal scores the higher index is first", "cpu", "src/chain/order.rs", "!index", "index"),
+    ("NaN is above everything", "cpu", "src/chain/order.rs", "if u.is_nan() { 0 }", "if u.is_nan() { u32::MAX }"),
     ("tau_token on the experts' side too", "cpu", "src/cpu/score/metric.rs",
      "if side == Side::Token { tau_token } else { tau_expert }", "if true { tau_token } else { tau_expert }"),
     ("combine rounds the product before it adds", "cpu", "src/cpu/combine.rs",
@@ -44,7 +43,10 @@ def run(*command, **more):
 
 
 def build():
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(COPY)], check=True)
+    if COPY.exists():
+        run("git", "pull", "-q", check=True)
+    else:
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(COPY)], check=True)
     run("cargo", "xtask", "toolkit", check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -70,8 +72,6 @@ def found(number, what, device, file, old, new):
 
 def main():
     wanted = [int(word) for word in sys.argv[1:]] or range(1, len(FAULTS) + 1)
-    if COPY.exists():
-        shutil.rmtree(COPY)
     build()
     missed = 0
     for number in wanted:

@@ -1,13 +1,13 @@
 //! A plan with everything but the call itself made beforehand.
 
 use cosmoe::{
-    Backend, Cpu, HostWorkspace, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, Result,
+    Backend, Host, HostWorkspace, MatrixRef, PlanArgs, PlanConfig, PlanOut, PlanShape, Result,
     VectorMut, WorkspaceSize, stats,
 };
 
 /// A plan without padding or capacity for `[tokens, top_k]` ids.
-pub(crate) struct Planner {
-    cpu: Cpu,
+pub(crate) struct Planner<'a, B> {
+    backend: &'a B,
     config: PlanConfig,
     shape: PlanShape,
     workspace: HostWorkspace,
@@ -20,16 +20,16 @@ pub(crate) struct Planner {
     stats: [i32; stats::LEN],
 }
 
-impl Planner {
-    pub(crate) fn new(cpu: Cpu, experts: usize, tokens: usize, top_k: usize) -> Result<Self> {
+impl<'a, B: Backend<Space = Host>> Planner<'a, B> {
+    pub(crate) fn new(backend: &'a B, experts: usize, tokens: usize, top_k: usize) -> Result<Self> {
         let config = PlanConfig::builder(experts).build()?;
         let shape = PlanShape { tokens, top_k };
-        let size = cpu.plan_workspace(&config, shape)?;
+        let size = backend.plan_workspace(&config, shape)?;
         let mut workspace = HostWorkspace::new();
         workspace.lend(size);
         let rows = config.max_rows(tokens, top_k)?;
         Ok(Self {
-            cpu,
+            backend,
             config,
             shape,
             workspace,
@@ -55,7 +55,7 @@ impl Planner {
             stats: VectorMut::new(&mut self.stats),
         };
         let workspace = self.workspace.lend(self.size);
-        self.cpu.plan(&self.config, PlanArgs { ids, weights: None }, out, workspace)
+        self.backend.plan(&self.config, PlanArgs { ids, weights: None }, out, workspace)
     }
 
     /// `expert_counts`, `row_of_assignment` and `assignment_of_row` of the last plan.

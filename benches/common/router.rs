@@ -1,15 +1,15 @@
 //! A route with everything but the call itself made beforehand.
 
 use cosmoe::{
-    Backend, Cpu, FloatMatrixRef, HostWorkspace, MatrixMut, PrepareArgs, Prepared, Result,
+    Backend, FloatMatrixRef, Host, HostWorkspace, MatrixMut, PrepareArgs, Prepared, Result,
     RouteArgs, RouteOut, RouteShape, RouterConfig, WorkspaceSize,
 };
 
 /// The default router (perturbed cosine, softmax over the selected) over one set of inputs.
-pub(crate) struct Router<'a> {
-    cpu: Cpu,
+pub(crate) struct Router<'a, B: Backend> {
+    backend: &'a B,
     config: RouterConfig,
-    prepared: Prepared<Cpu>,
+    prepared: Prepared<B>,
     tokens: FloatMatrixRef<'a>,
     experts: FloatMatrixRef<'a>,
     workspace: HostWorkspace,
@@ -18,16 +18,16 @@ pub(crate) struct Router<'a> {
     weights: Vec<f32>,
 }
 
-impl<'a> Router<'a> {
+impl<'a, B: Backend<Space = Host>> Router<'a, B> {
     pub(crate) fn new(
-        cpu: Cpu,
+        backend: &'a B,
         tokens: impl Into<FloatMatrixRef<'a>>,
         experts: impl Into<FloatMatrixRef<'a>>,
         top_k: usize,
     ) -> Result<Self> {
         let (tokens, experts) = (tokens.into(), experts.into());
         let config = RouterConfig::builder(experts.rows(), top_k).build()?;
-        let prepared = cpu.prepare(&config, PrepareArgs { experts })?;
+        let prepared = backend.prepare(&config, PrepareArgs { experts })?;
         let shape = RouteShape {
             tokens: tokens.rows(),
             hidden: tokens.cols(),
@@ -35,12 +35,12 @@ impl<'a> Router<'a> {
             token_dtype: tokens.dtype(),
             expert_dtype: experts.dtype(),
         };
-        let size = cpu.route_workspace(&config, shape)?;
+        let size = backend.route_workspace(&config, shape)?;
         let mut workspace = HostWorkspace::new();
         workspace.lend(size);
         let assignments = tokens.rows() * top_k;
         let (ids, weights) = (vec![0; assignments], vec![0.0; assignments]);
-        Ok(Self { cpu, config, prepared, tokens, experts, workspace, size, ids, weights })
+        Ok(Self { backend, config, prepared, tokens, experts, workspace, size, ids, weights })
     }
 
     pub(crate) fn route(&mut self) -> Result<()> {
@@ -58,7 +58,7 @@ impl<'a> Router<'a> {
             scores: None,
         };
         let workspace = self.workspace.lend(self.size);
-        self.cpu.route(&self.config, &self.prepared, args, out, workspace)
+        self.backend.route(&self.config, &self.prepared, args, out, workspace)
     }
 
     /// `[T*K]` ids and weights of the last route.

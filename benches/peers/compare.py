@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times cosmoe's CPU backend against eager PyTorch on the same inputs, side by side.
+"""Times cosmoe against eager PyTorch on the same inputs and device, side by side.
 
 See README.md beside this file.
 """
@@ -52,6 +52,7 @@ class Op:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of both sides")
     parser.add_argument("--python", help="an interpreter that has torch")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of both sides")
     parser.add_argument("--rounds", type=int, default=7, help="alternations per case")
@@ -65,10 +66,21 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def eager_calls(op: Callable[[], object], calls: int) -> list[float]:
-    """One untimed call, then `calls` timed ones: what runner.rs does."""
+def eager_calls(op: Callable[[], object], calls: int, device: str) -> list[float]:
+    """One untimed call, then `calls` timed ones: what runner.rs does. On CUDA by events, as there."""
+    import torch
+
     op()
     taken = []
+    if device == "cuda":
+        for _ in range(calls):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            op()
+            end.record()
+            end.synchronize()
+            taken.append(start.elapsed_time(end) / 1e3)
+        return taken
     for _ in range(calls):
         started = time.perf_counter()
         op()
@@ -76,19 +88,19 @@ def eager_calls(op: Callable[[], object], calls: int) -> list[float]:
     return taken
 
 
-def measure(runner: Runner, ops: list[Op], rounds: int) -> None:
+def measure(runner: Runner, ops: list[Op], rounds: int, device: str) -> None:
     """Alternates the two sides; every second round starts with the other one."""
     for number in range(rounds):
         for op in ops:
             for side in ("torch", "cosmoe") if number % 2 else ("cosmoe", "torch"):
                 time.sleep(SETTLE)
                 if side == "torch":
-                    op.torch_seconds += eager_calls(op.eager, op.calls)
+                    op.torch_seconds += eager_calls(op.eager, op.calls, device)
                 else:
                     op.cosmoe_seconds += runner.ask(op.command, op.calls)["seconds"]
 
 
-def describe(runner: Runner, threads: int) -> str:
+def describe(runner: Runner, threads: int, device: str) -> str:
     import torch
 
     cpu = platform.processor() or platform.machine()
@@ -103,6 +115,8 @@ def describe(runner: Runner, threads: int) -> str:
         f"torch    {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, "
         f"{threads} threads, eager",
     ]
+    if device == "cuda":
+        lines.insert(0, f"GPU      {torch.cuda.get_device_name()}")
     if hasattr(os, "getloadavg"):
         lines.append(f"load     {os.getloadavg()[0]:.2f} before the run (a quiet machine has 0)")
     return "\n".join(lines)
@@ -126,7 +140,12 @@ def table(rows: list[dict]) -> str:
 
 
 def run_case(
-    runner: Runner, shape: tuple[int, int, int, int], dtype: str, rounds: int, folder: Path
+    runner: Runner,
+    shape: tuple[int, int, int, int],
+    dtype: str,
+    rounds: int,
+    folder: Path,
+    device: str,
 ) -> tuple[list[dict], bool]:
     """Times one case; its rows of the table, and whether cosmoe's results are right."""
     import torch
@@ -143,6 +162,7 @@ def run_case(
     inputs, results = folder / "inputs.safetensors", folder / "results.safetensors"
     tensorfile.save(inputs, {"tokens": tokens, "experts": experts})
     runner.ask("load", inputs, top_k)
+    tokens, experts = tokens.to(device), experts.to(device)
     expert_divisor = eager.divisor(experts, eager.TAU_EXPERT)  # what cosmoe's prepare holds
     routed = eager.route(tokens, experts, expert_divisor, top_k)
 
@@ -158,20 +178,21 @@ def run_case(
     runner.ask("save", results)
     ours = tensorfile.load(results)
     ids = ours["expert_ids"].long()
-    ops.append(Op("plan", "plan", lambda: eager.plan(ids, num_experts), 50 if few else 10, [], []))
+    ids_there = ids.to(device)
+    ops.append(Op("plan", "plan", lambda: eager.plan(ids_there, num_experts), 50 if few else 10, [], []))
 
-    exact = eager.exact_logits(tokens, experts)
+    exact = eager.exact_logits(tokens, experts).cpu()
     checked = agreement.Agreement(exact, ids, ours["expert_weights"])
     order, counts = eager.plan(ids, num_experts)
     plan_equal = torch.equal(order.int(), ours["assignment_of_row"]) and torch.equal(
         counts.int(), ours["expert_counts"]
     )
-    theirs = agreement.Agreement(exact, *routed)
+    theirs = agreement.Agreement(exact, *(result.cpu() for result in routed))
     name = f"T {count} D {hidden} E {num_experts} K {top_k} {dtype}"
     print(f"{name}: cosmoe {checked}; torch {theirs}; plans equal: {plan_equal}", flush=True)
     right = plan_equal and checked.within(MIN_EQUAL, MAX_GAP, MAX_WEIGHT_DIFF)
 
-    measure(runner, ops, rounds)
+    measure(runner, ops, rounds, device)
     rows = [
         {"op": op.name, "shape": shape, "dtype": dtype, "torch_seconds": op.torch_seconds,
          "cosmoe_seconds": op.cosmoe_seconds}
@@ -189,15 +210,19 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    runner = Runner(build(), arguments.threads)
-    facts = describe(runner, arguments.threads)
+    device = arguments.device
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("compare.py: --device: expected a CUDA device that PyTorch can use, found none")
+    runner = Runner(build(device), arguments.threads, device)
+    facts = describe(runner, arguments.threads, device)
     print(f"{facts}\n\nids and weights against the exact logits (f64):", flush=True)
     rows, right = [], True
     dtypes = [arguments.dtype] if arguments.dtype else ["f32", "bf16"]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         for dtype in dtypes:
             for number in arguments.case or range(len(SHAPES)):
-                more, fine = run_case(runner, SHAPES[number], dtype, arguments.rounds, Path(folder))
+                shape, rounds = SHAPES[number], arguments.rounds
+                more, fine = run_case(runner, shape, dtype, rounds, Path(folder), device)
                 rows += more
                 right &= fine
     runner.close()

@@ -13,9 +13,11 @@ class RunnerError(Exception):
     """The program cannot be built, or has stopped."""
 
 
-def build() -> Path:
-    """Builds the program and returns its path."""
+def build(device: str) -> Path:
+    """Builds the program for a device, cpu or cuda, and returns its path."""
     command = ["cargo", "bench", "--no-default-features", "--bench", "peer_runner", "--no-run"]
+    if device == "cuda":
+        command += ["--features", "cuda"]
     command.append("--message-format=json-render-diagnostics")
     try:
         built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -31,9 +33,9 @@ def build() -> Path:
 class Runner:
     """A running peer_runner."""
 
-    def __init__(self, program: Path, threads: int) -> None:
+    def __init__(self, program: Path, threads: int, device: str) -> None:
         self.process = subprocess.Popen(
-            [str(program), "--serve", str(threads)],
+            [str(program), "--serve", str(threads), device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

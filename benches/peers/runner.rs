@@ -12,9 +12,10 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use cosmoe::{Cpu, FloatMatrixRef, MatrixRef, Scalar};
+use cosmoe::{Backend, Cpu, FloatMatrixRef, Host, MatrixRef, Scalar};
 use half::bf16;
 use planner::Planner;
 use router::Router;
@@ -30,24 +31,26 @@ mod router;
 type Result<T, E = String> = std::result::Result<T, E>;
 
 /// What `run` does between two loads.
-struct Case<'a> {
-    router: Router<'a>,
-    planner: Planner,
+struct Case<'a, B: Backend> {
+    router: Router<'a, B>,
+    planner: Planner<'a, B>,
     top_k: usize,
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let threads = match args.as_slice() {
-        [serve, threads] if serve == "--serve" => threads.parse().ok().filter(|n| *n > 0),
+    let (threads, device) = match args.as_slice() {
+        [serve, threads, device] if serve == "--serve" => {
+            (threads.parse().ok().filter(|n| *n > 0), device.as_str())
+        }
         _ => {
             eprintln!("peer_runner: nothing to do; benches/peers/compare.py runs this program");
             return ExitCode::SUCCESS;
         }
     };
-    let served = threads.ok_or("--serve: expected a number of threads".to_owned()).and_then(serve);
-    match served {
+    let served = threads.ok_or("--serve: expected a number of threads".to_owned());
+    match served.and_then(|threads| serve(threads, device)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("peer_runner: {error}");
@@ -56,11 +59,42 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(threads: usize) -> Result<()> {
+fn serve(threads: usize, device: &str) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(text)?;
-    let cpu = Cpu::new().with_tasks(threads);
+    match device {
+        "cpu" => serve_on(&Cpu::new().with_tasks(threads)),
+        #[cfg(feature = "cuda")]
+        "cuda" => {
+            let cuda = cosmoe::cuda::Cuda::new(0).map_err(text)?;
+            serve_on(&cosmoe::cuda::Staged::new(cuda))
+        }
+        other => Err(format!("--serve: expected cpu or cuda, found {other}")),
+    }
+}
+
+/// A backend over host memory whose calls can be timed without copies.
+trait Timed: Backend<Space = Host> {
+    /// Time that calls have taken so far, on a clock that has any beginning.
+    fn clock(&self) -> Duration;
+}
+
+impl Timed for Cpu {
+    fn clock(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Timed for cosmoe::cuda::Staged {
+    fn clock(&self) -> Duration {
+        self.device_time()
+    }
+}
+
+fn serve_on<B: Timed>(backend: &B) -> Result<()> {
     let mut lines = std::io::stdin().lines();
-    let mut next = run(cpu, &mut lines, None)?;
+    let mut next = run(backend, &mut lines, None)?;
     while let Some((file, top_k)) = next.take() {
         let bytes = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
         let tensors =
@@ -68,8 +102,8 @@ fn serve(threads: usize) -> Result<()> {
         let tensor = |name| tensors.tensor(name).map_err(|error| format!("{file}: {error}"));
         let (tokens, experts) = (tensor("tokens")?, tensor("experts")?);
         next = match tokens.dtype() {
-            Dtype::BF16 => case::<bf16>(cpu, &tokens, &experts, top_k, &mut lines)?,
-            Dtype::F32 => case::<f32>(cpu, &tokens, &experts, top_k, &mut lines)?,
+            Dtype::BF16 => case::<bf16, B>(backend, &tokens, &experts, top_k, &mut lines)?,
+            Dtype::F32 => case::<f32, B>(backend, &tokens, &experts, top_k, &mut lines)?,
             other => return Err(format!("tokens: expected F32 or BF16, found {other:?}")),
         };
     }
@@ -77,8 +111,8 @@ fn serve(threads: usize) -> Result<()> {
 }
 
 /// Serves until the next load, which it returns, or the end of input.
-fn case<T: Scalar>(
-    cpu: Cpu,
+fn case<T: Scalar, B: Timed>(
+    backend: &B,
     tokens: &TensorView<'_>,
     experts: &TensorView<'_>,
     top_k: usize,
@@ -89,16 +123,16 @@ where
 {
     let (token_data, expert_data) = (Aligned::<T>::new(tokens)?, Aligned::<T>::new(experts)?);
     let (tokens, experts) = (token_data.matrix(tokens)?, expert_data.matrix(experts)?);
-    let planner = Planner::new(cpu, experts.rows(), tokens.rows(), top_k).map_err(text)?;
-    let router = Router::new(cpu, tokens, experts, top_k).map_err(text)?;
+    let planner = Planner::new(backend, experts.rows(), tokens.rows(), top_k).map_err(text)?;
+    let router = Router::new(backend, tokens, experts, top_k).map_err(text)?;
     answer(&json!({ "loaded": true }))?;
-    run(cpu, lines, Some(Case { router, planner, top_k }))
+    run(backend, lines, Some(Case { router, planner, top_k }))
 }
 
-fn run(
-    cpu: Cpu,
+fn run<B: Timed>(
+    backend: &B,
     lines: &mut impl Iterator<Item = std::io::Result<String>>,
-    mut case: Option<Case<'_>>,
+    mut case: Option<Case<'_, B>>,
 ) -> Result<Option<(String, usize)>> {
     for line in lines {
         let line = line.map_err(text)?;
@@ -106,14 +140,16 @@ fn run(
         let says = match (words.as_slice(), &mut case) {
             (["hello"], _) => json!({
                 "version": env!("CARGO_PKG_VERSION"),
-                "simd": cpu.simd().name(),
+                "simd": Cpu::new().simd().name(),
                 "threads": rayon::current_num_threads(),
             }),
             (["load", file, top_k], _) => return Ok(Some(((*file).to_owned(), number(top_k)?))),
-            (["route", calls], Some(case)) => time(number(calls)?, || case.router.route())?,
+            (["route", calls], Some(case)) => {
+                time(backend, number(calls)?, || case.router.route())?
+            }
             (["plan", calls], Some(case)) => {
                 let (ids, _) = case.router.results();
-                time(number(calls)?, || case.planner.plan(ids))?
+                time(backend, number(calls)?, || case.planner.plan(ids))?
             }
             (["save", file], Some(case)) => save(file, case)?,
             _ => return Err(format!("unexpected command '{line}'")),
@@ -124,18 +160,22 @@ fn run(
 }
 
 /// One untimed call, then `calls` timed ones.
-fn time(calls: usize, mut call: impl FnMut() -> cosmoe::Result<()>) -> Result<Value> {
+fn time<B: Timed>(
+    backend: &B,
+    calls: usize,
+    mut call: impl FnMut() -> cosmoe::Result<()>,
+) -> Result<Value> {
     call().map_err(text)?;
     let mut seconds = Vec::with_capacity(calls);
     for _ in 0..calls {
-        let started = Instant::now();
+        let started = backend.clock();
         call().map_err(text)?;
-        seconds.push(started.elapsed().as_secs_f64());
+        seconds.push(backend.clock().saturating_sub(started).as_secs_f64());
     }
     Ok(json!({ "seconds": seconds }))
 }
 
-fn save(file: &str, case: &Case<'_>) -> Result<Value> {
+fn save<B: Timed>(file: &str, case: &Case<'_, B>) -> Result<Value> {
     let (ids, weights) = case.router.results();
     let (counts, _, assignments) = case.planner.results();
     let matrix = vec![ids.len() / case.top_k, case.top_k];
