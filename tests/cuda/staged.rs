@@ -1,6 +1,7 @@
 //! The device behind memory of the host: the cases of the CPU, on it.
 
 use cosmoe::cuda::Staged;
+use cosmoe::verify::{self, Effort};
 use cosmoe::{
     Backend, Cpu, DType, MatrixRef, PrepareArgs, RouteShape, Router, RouterConfig, WorkspaceSize,
 };
@@ -11,6 +12,7 @@ use crate::common::{
 use crate::device::cuda;
 
 crate::tests!("staged":
+    every_operation_is_verified,
     the_cases_of_every_backend,
     selections_are_the_cpus,
     a_router_over_it,
@@ -21,6 +23,14 @@ crate::tests!("staged":
 
 fn staged() -> Staged {
     Staged::new(cuda())
+}
+
+/// As a user would, with other cases than the tests beside have.
+fn every_operation_is_verified() {
+    let cases = if std::env::var_os("COSMOE_TEST_ALL").is_some() { 200 } else { 6 };
+    let effort = Effort { cases, seed: 5000, ..Effort::quick() };
+    let report = verify::backend(&staged(), &effort).unwrap();
+    assert!(report.is_ok(), "{}", report.first().unwrap());
 }
 
 fn the_cases_of_every_backend() {
