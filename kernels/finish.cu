@@ -8,28 +8,18 @@ constexpr int kFinishThreads = 128;
 constexpr int kFinishWarps = kFinishThreads / 32;
 
 __device__ __forceinline__ void finish(const FinishParams& params) {
-    __shared__ LargeMemory memory[kFinishWarps];
     const Selection& selection = params.selection;
-    const uint32_t warp = threadIdx.x / 32;
-    const uint64_t number = static_cast<uint64_t>(blockIdx.x) * kFinishWarps + warp;
-    const uint64_t step = static_cast<uint64_t>(gridDim.x) * kFinishWarps;
-    const uint32_t real = real_rows(params.num_tokens, params.first_token, selection.tokens);
-    uint2* list = selection.top_k > LargeMemory::kListEntries
-                      ? selection.lists + number * selection.top_k
-                      : memory[warp].list;
     const uint64_t rows = selection.tokens;
-    for (uint64_t at = number; at < rows; at += step) {
-        const uint32_t t = static_cast<uint32_t>(at);
-        if (t < real) {
+    for_each_token<kFinishWarps>(
+        selection, real_rows(params.num_tokens, params.first_token, selection.tokens),
+        [&](uint32_t t, LargeMemory& memory, uint2* list) {
             // 64-bit: slots times tokens times experts may pass 2^31.
-            float* products = params.sums + at * params.pitch;
-            const TokenSums sums{products, params.squares + at,         products, rows * params.pitch,
-                                 rows,     params.slots};
-            finish_row(params, t, sums, memory[warp], list);
-        } else {
-            finish_masked(params, t);
-        }
-    }
+            float* products = params.sums + t * params.pitch;
+            const TokenSums sums{products, params.squares + t,  products,
+                                 rows * params.pitch, rows, params.slots};
+            finish_row(params, t, sums, memory, list);
+        },
+        [&](uint32_t t) { finish_masked(params, t); });
 }
 
 }  // namespace cosmoe

@@ -28,27 +28,17 @@ struct GivenLogits {
 
 template <typename Element>
 __device__ __forceinline__ void select(const SelectParams& params) {
-    __shared__ LargeMemory memory[kSelectWarps];
     const Selection& selection = params.selection;
-    const uint32_t warp = threadIdx.x / 32;
-    const uint64_t number = static_cast<uint64_t>(blockIdx.x) * kSelectWarps + warp;
-    const uint64_t step = static_cast<uint64_t>(gridDim.x) * kSelectWarps;
-    const uint32_t tokens = selection.tokens;
-    const uint32_t real = params.num_tokens == nullptr ? tokens : __ldg(params.num_tokens);
-    uint2* list = selection.top_k > LargeMemory::kListEntries
-                      ? selection.lists + number * selection.top_k
-                      : memory[warp].list;
+    const uint32_t real = params.num_tokens == nullptr ? selection.tokens : __ldg(params.num_tokens);
     const auto* logits = static_cast<const typename Element::Bits*>(params.logits);
-    for (uint64_t at = number; at < tokens; at += step) {
-        const uint32_t token = static_cast<uint32_t>(at);
-        if (token < real) {
+    for_each_token<kSelectWarps>(
+        selection, real,
+        [&](uint32_t token, LargeMemory& memory, uint2* list) {
             // 64-bit: tokens times experts may pass 2^31.
-            const GivenLogits<Element> row{logits + at * params.logit_stride};
-            select_row(selection, row, token, memory[warp], list);
-        } else {
-            mask_row(selection, token);
-        }
-    }
+            const GivenLogits<Element> row{logits + token * params.logit_stride};
+            select_row(selection, row, token, memory, list);
+        },
+        [&](uint32_t token) { mask_row(selection, token); });
 }
 
 }  // namespace cosmoe

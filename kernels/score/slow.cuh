@@ -44,7 +44,7 @@ __device__ __forceinline__ float row_scale(const AnyRow& row, uint64_t width) {
 }
 
 // <a, b> by one thread: chunks are ascending chains of fused multiply-adds from zero, and their sums are
-// added ascending, or in pairs of neighbours. That is so where tokens or experts are f32, also in a token's own squares.
+// added ascending; in pairs of neighbours where tokens or experts are f32, also in a token's own squares.
 __device__ __noinline__ float scaled_product(AnyRow a, AnyRow b, uint64_t width, bool pairwise) {
     const uint64_t chunk = pairwise ? 128 : 1024;
     // Level l holds the sum of a run of 2^l chunks while bit l of the number of finished ones is 1.

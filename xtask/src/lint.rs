@@ -1,14 +1,16 @@
 //! `cargo xtask lint`: format, clippy, docs, dependencies.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Result, Steps, cargo, execute, root};
+use crate::run::{Failure, Result, Steps, cargo, execute, root};
 use crate::toolkit::toolkit;
 use crate::tools;
 
 pub(crate) fn lint(advisories: bool) -> Result<()> {
     let mut steps = Steps::new("lint");
     steps.command("format", &mut cargo(["fmt", "--all", "--check"]))?;
+    steps.run("kernels' lines", kernel_lines)?;
     steps.run("toolkit", || toolkit().map(drop))?;
     steps.command("clippy", &mut clippy(&[]))?;
     steps.command("clippy without default features", &mut clippy(&["--no-default-features"]))?;
@@ -17,6 +19,46 @@ pub(crate) fn lint(advisories: bool) -> Result<()> {
     steps.run("dependencies", || dependencies(advisories))?;
     steps.finish();
     Ok(())
+}
+
+/// Columns of a line of a kernel's source, which no formatter keeps.
+const COLUMNS: usize = 120;
+
+/// No line of a kernel's source is too long, or ends with a blank.
+fn kernel_lines() -> Result<()> {
+    let mut wrong = Vec::new();
+    for path in sources(&root().join("kernels"))? {
+        for (number, line) in read(&path)?.lines().enumerate() {
+            if line.chars().count() > COLUMNS || line.ends_with(' ') || line.contains('\t') {
+                let path = path.strip_prefix(root()).unwrap_or(&path);
+                wrong.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let what = format!("longer than {COLUMNS}, or with a tab or a blank at the end");
+    Err(Failure::new(format!("{what}: {}", wrong.join(", "))))
+}
+
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Failure::new(format!("{}: {error}", folder.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String> {
+    let failed = |error| Failure::new(format!("{}: {error}", path.display()));
+    std::fs::read_to_string(path).map_err(failed)
 }
 
 fn clippy(features: &[&'static str]) -> Command {
