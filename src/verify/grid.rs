@@ -64,7 +64,7 @@ impl Default for Grid {
             tokens: vec![0, 1, 2, 15, 16, 17, 33, 64, 65, 130],
             widths: vec![1, 3, 8, 127, 128, 129, 1000, 1024, 1025, 2048, 2100, 7168],
             experts: vec![1, 8, 31, 32, 33, 64, 129, 256, 257, 513],
-            top_k: vec![1, 2, 6, 8, 22, usize::MAX],
+            top_k: vec![1, 2, 6, 8, 15, 16, 22, usize::MAX],
             dtypes: vec![(F32, F32), (F16, F16), (BF16, BF16), (F16, F32), (BF16, F32)],
             scores: vec![
                 tau(0.0, 1e-3),
