@@ -1,6 +1,7 @@
-//! The `cosmoe` program: route, select and plan on files.
+//! The `cosmoe` program: route, select and plan on files, and what operations cost.
 
 mod args;
+mod bench;
 mod device;
 mod error;
 mod input;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
         Command::Help(text) => Ok(Outcome { stdout: text, notes: Vec::new(), out: None }),
+        Command::Bench(options) => bench::run(&options),
         Command::Info => Ok(run::info::run()),
         Command::Plan(options) => run::plan::run(&options),
         Command::Route(options) => run::route::run(&options),

@@ -1,6 +1,8 @@
 //! The names that options and reports give to the library's choices.
 
-use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore};
+use cosmoe::{BiasPlacement, DType, DropPolicy, Gate, GroupScore};
+
+use crate::bench::Op;
 
 /// A score function before its parameters are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,3 +59,16 @@ pub(crate) const GROUP_SCORES: Names<GroupScore> =
 
 pub(crate) const DROP_POLICIES: Names<DropPolicy> =
     Names(&[("position", DropPolicy::Position), ("weight", DropPolicy::Weight)]);
+
+pub(crate) const DTYPES: Names<DType> =
+    Names(&[("f32", DType::F32), ("f16", DType::F16), ("bf16", DType::BF16)]);
+
+pub(crate) const OPS: Names<Op> = Names(&[
+    ("prepare", Op::Prepare),
+    ("route", Op::Route),
+    ("route-and-plan", Op::RouteAndPlan),
+    ("select", Op::Select),
+    ("plan", Op::Plan),
+    ("gather", Op::Gather),
+    ("combine", Op::Combine),
+]);

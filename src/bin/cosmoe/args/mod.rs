@@ -1,5 +1,6 @@
 //! The command line: options, and the commands they make.
 
+mod bench;
 mod options;
 mod problem;
 mod rules;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use bench::BenchCommand;
 pub(crate) use options::{
     OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
 };
@@ -42,6 +44,12 @@ enum Parsed {
     Select(Box<SelectCommand>),
     /// Plan the dispatch of expert ids that another router made.
     Plan(Box<PlanCommand>),
+    /// Measure the operations.
+    ///
+    /// Times on the CPU and on a GPU, with bytes and arithmetic a second and their share of what the
+    /// machine can do. On the emulated device exact counts of each kernel, and from them lower bounds
+    /// of the time on known GPUs.
+    Bench(Box<BenchCommand>),
     /// Show version, instruction set, threads, devices, the sample and the CUDA kernels.
     Info,
 }
@@ -51,6 +59,7 @@ enum Parsed {
 pub(crate) enum Command {
     /// Text that was asked for.
     Help(String),
+    Bench(Box<BenchCommand>),
     Info,
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
@@ -81,6 +90,10 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
         Parsed::Plan(command) => {
             rules::plan(&command)?;
             Command::Plan(command)
+        }
+        Parsed::Bench(command) => {
+            rules::bench(&command)?;
+            Command::Bench(command)
         }
         Parsed::Info => Command::Info,
     })
