@@ -1,6 +1,7 @@
 // README's links are to files beside it, which no page of the documentation has: these come first, and
 // of two definitions of a link the first holds.
 #![doc = "[ARCHITECTURE.md]: https://docs.rs/crate/cosmoe/latest/source/ARCHITECTURE.md"]
+#![doc = "[docs/benchmarking.md]: https://docs.rs/crate/cosmoe/latest/source/docs/benchmarking.md"]
 #![doc = "[docs/building.md]: https://docs.rs/crate/cosmoe/latest/source/docs/building.md"]
 #![doc = "[docs/command-line.md]: https://docs.rs/crate/cosmoe/latest/source/docs/command-line.md"]
 #![doc = "[docs/cuda.md]: https://docs.rs/crate/cosmoe/latest/source/docs/cuda.md"]

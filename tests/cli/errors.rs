@@ -31,6 +31,13 @@ fn what_the_command_line_alone_decides() {
     check(tempdir().unwrap().path(), include_str!("errors/usage.txt"), 2);
 }
 
+/// Which policies there are is known to builds with the CUDA backend.
+#[cfg(feature = "cuda")]
+#[test]
+fn what_a_policy_may_be() {
+    check(tempdir().unwrap().path(), include_str!("errors/policy.txt"), 2);
+}
+
 #[test]
 fn what_takes_a_file_or_a_device() {
     check(files().path(), include_str!("errors/files.txt"), 1);

@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod bench;
 mod completions;
 mod dispatch;
 mod errors;

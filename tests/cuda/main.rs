@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bench;
 mod device;
 mod dispatch;
 mod errors;
@@ -41,7 +42,8 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const TESTS: [&[Test]; 14] = [
+const TESTS: [&[Test]; 15] = [
+    bench::TESTS,
     dispatch::TESTS,
     errors::TESTS,
     far::TESTS,

@@ -162,7 +162,7 @@ fn entry(text: &str) -> Vec<&str> {
     from.enumerate().take_while(of_entry).map(|(_, line)| line[11..].trim()).collect()
 }
 
-fn emulated() -> bool {
+pub(crate) fn emulated() -> bool {
     let skipped = std::env::var_os("CUDA_EMULATOR").is_none();
     if skipped {
         eprintln!("SKIPPED: the driver is a real one, which cannot be told to be another");

@@ -27,13 +27,17 @@ pub(crate) fn emulate(command: &[&str]) -> Result<()> {
 
 /// Makes a command find the emulated device.
 pub(crate) fn prepare(command: &mut Command) -> Result<()> {
-    let folder = install()?;
-    command.env(SEARCH_PATH, search_path(&folder)?).env(MARKER, "1");
+    enter(command, &install()?)
+}
+
+/// The same with a driver that [`install`] put there.
+pub(crate) fn enter(command: &mut Command, folder: &Path) -> Result<()> {
+    command.env(SEARCH_PATH, search_path(folder)?).env(MARKER, "1");
     Ok(())
 }
 
 /// Builds the driver and puts it into a folder of its own, under the names of the real one.
-fn install() -> Result<PathBuf> {
+pub(crate) fn install() -> Result<PathBuf> {
     if !cfg!(target_os = "linux") {
         return Err(Failure::new("emulate: the emulated device is built on Linux only"));
     }

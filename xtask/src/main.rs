@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask help` lists them.
 
 mod budget;
+mod budgets;
 mod emulate;
 #[path = "../../build/kernels/mod.rs"]
 #[allow(dead_code, reason = "the build script uses what this program does not")]
@@ -34,6 +35,8 @@ cargo xtask TASK
                         otherwise), warnings denied, and prints what each kernel takes.
   prove                 Proves the kernels race-free over every schedule with SentryWard, fetched
                         from PyPI, and lists what it cannot say.
+  budgets [--bless]     Counts what kernels do, on the emulated device, and compares with budgets.tsv:
+                        a figure that rose fails. --bless writes the table anew.
   package               What `cargo package` packs builds by itself, with and without nvcc.
   emulate -- COMMAND    Runs COMMAND with the emulated CUDA device for a driver: what it loads as
                         libcuda.so.1 is crates/cuda-emulator, built for release.
@@ -65,16 +68,22 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["lint", "--advisories"] => lint::lint(true),
         ["toolkit"] => toolkit::toolkit().map(drop),
         ["kernels"] => budget::kernels(),
+        ["budgets"] => budgets::budgets(false),
+        ["budgets", "--bless"] => budgets::budgets(true),
         ["package"] => package::package(),
         ["prove"] => prove::prove(),
         ["emulate", "--", command @ ..] => emulate::emulate(command),
         ["emulate", ..] => emulate::emulate(&[]),
-        [task @ ("test" | "lint" | "toolkit" | "kernels" | "package" | "prove"), rest @ ..] => {
+        [
+            task @ ("test" | "lint" | "toolkit" | "kernels" | "budgets" | "package" | "prove"),
+            rest @ ..,
+        ] => {
             let found = rest.join(" ");
             Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
-            let expected = "expected test, lint, toolkit, kernels, package, prove, emulate or help";
+            let expected = "expected test, lint, toolkit, kernels, budgets, package, prove, emulate \
+                            or help";
             Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }

@@ -1,6 +1,7 @@
-//! The `cosmoe` program: route, select and plan on files.
+//! The `cosmoe` program: route, select and plan on files, and what operations cost.
 
 mod args;
+mod bench;
 mod device;
 mod error;
 mod input;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Outcome, Failure> {
     match args::parse(std::env::args_os())? {
         Command::Help(text) => Ok(Outcome { stdout: text, ..Outcome::default() }),
+        Command::Bench(options) => bench::run(&options),
         Command::Completions(options) => Ok(run::completions::run(&options)),
         Command::Info(options) => run::info::run(&options),
         Command::Plan(options) => run::plan::run(&options),

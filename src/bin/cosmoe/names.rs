@@ -1,7 +1,9 @@
 //! The names that options and reports give to choices.
 
 use clap_complete::Shell;
-use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore};
+use cosmoe::{BiasPlacement, DType, DropPolicy, Gate, GroupScore};
+
+use crate::bench::Op;
 
 /// A score function before its parameters are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,4 +71,17 @@ pub(crate) const SHELLS: Names<Shell> = Names(&[
     ("fish", Shell::Fish),
     ("powershell", Shell::PowerShell),
     ("zsh", Shell::Zsh),
+]);
+
+pub(crate) const DTYPES: Names<DType> =
+    Names(&[("f32", DType::F32), ("f16", DType::F16), ("bf16", DType::BF16)]);
+
+pub(crate) const OPS: Names<Op> = Names(&[
+    ("prepare", Op::Prepare),
+    ("route", Op::Route),
+    ("route-and-plan", Op::RouteAndPlan),
+    ("select", Op::Select),
+    ("plan", Op::Plan),
+    ("gather", Op::Gather),
+    ("combine", Op::Combine),
 ]);

@@ -1,5 +1,6 @@
 //! The command line: options, and the commands they make.
 
+mod bench;
 mod chosen;
 mod options;
 mod problem;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use bench::BenchCommand;
 pub(crate) use options::{
     CompletionsCommand, InfoCommand, OutputOptions, PlanCommand, PlanOptions, RouteCommand,
     SelectCommand, SelectionOptions, VerifyCommand,
@@ -51,6 +53,12 @@ enum Parsed {
     /// within their bounds, ids as the oracle orders them, plans and rows exact, and all of it the same
     /// bits again and in other batches. The first mismatch of each operation is shown; any is exit code 1.
     Verify(Box<VerifyCommand>),
+    /// Measure the operations.
+    ///
+    /// Times on the CPU and on a GPU, with bytes and arithmetic a second and their share of what the
+    /// machine can do. On the emulated device exact counts of each kernel, and from them lower bounds
+    /// of the time on known GPUs.
+    Bench(Box<BenchCommand>),
     /// Show what a file of tensors holds, or what this program and machine offer.
     ///
     /// With FILE, a line per tensor: name, dtype, shape, and of floats the smallest and the largest
@@ -69,6 +77,7 @@ pub(crate) enum Command {
     Completions(CompletionsCommand),
     /// Text that was asked for.
     Help(String),
+    Bench(Box<BenchCommand>),
     Info(InfoCommand),
     Plan(Box<PlanCommand>),
     Route(Box<RouteCommand>),
@@ -105,6 +114,10 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Fai
         Parsed::Plan(command) => {
             rules::plan(&command)?;
             Command::Plan(command)
+        }
+        Parsed::Bench(command) => {
+            rules::bench(&command)?;
+            Command::Bench(command)
         }
         Parsed::Verify(command) => Command::Verify(command),
         Parsed::Info(command) => Command::Info(command),

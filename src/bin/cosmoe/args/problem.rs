@@ -33,8 +33,10 @@ pub(super) fn explain(error: &Error, cli: &clap::Command, args: &[OsString]) -> 
         }
         ErrorKind::UnknownArgument => {
             let expected = match text(error, ContextKind::SuggestedArg) {
-                Some(similar) => format!("an option of the command, such as {similar}"),
-                None => "an option of the command".to_owned(),
+                Some(similar) if !is_hidden(&similar, args, cli) => {
+                    format!("an option of the command, such as {similar}")
+                }
+                _ => "an option of the command".to_owned(),
             };
             Failure::usage(subject, expected, "no option of that name")
         }
@@ -52,6 +54,13 @@ pub(super) fn explain(error: &Error, cli: &clap::Command, args: &[OsString]) -> 
         }
         _ => Failure::usage(subject, "a valid command line", format_args!("\"{}\"", first(error))),
     }
+}
+
+/// Whether an option is not for users.
+fn is_hidden(option: &str, args: &[OsString], cli: &clap::Command) -> bool {
+    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
+    let mut arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+    arguments.any(|a| a.is_hide_set() && a.get_long() == option.strip_prefix("--"))
 }
 
 fn quoted(value: Option<String>) -> String {

@@ -1,8 +1,11 @@
 //! Which options go together. An option that could have no effect is refused.
 
+use super::bench::BenchCommand;
 use super::options::{
     OutputOptions, PlanCommand, PlanOptions, RouteCommand, SelectCommand, SelectionOptions,
 };
+use crate::bench::check_policy;
+use crate::device::DeviceChoice;
 use crate::error::Failure;
 use crate::names::{SCORES, ScoreName};
 
@@ -34,6 +37,16 @@ pub(super) fn plan(command: &PlanCommand) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+pub(super) fn bench(command: &BenchCommand) -> Result<(), Failure> {
+    let Some(policy) = &command.policy else {
+        return Ok(());
+    };
+    if command.device == Some(DeviceChoice::Cpu) {
+        return Err(Failure::usage("--policy", "--device cuda beside it", "--device cpu"));
+    }
+    check_policy(policy, command.op, command.dtype())
 }
 
 fn taus(command: &RouteCommand) -> Result<(), Failure> {

@@ -6,11 +6,12 @@ use std::ops::Range;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap_complete::Shell;
-use cosmoe::{BiasPlacement, DropPolicy, Gate, GroupScore, MAX_EXPERTS};
+use cosmoe::{BiasPlacement, DType, DropPolicy, Gate, GroupScore, MAX_EXPERTS};
 
+use crate::bench::{Op, Shape};
 use crate::device::DeviceChoice;
 use crate::names::{
-    BIAS_PLACEMENTS, DROP_POLICIES, GATES, GROUP_SCORES, SCORES, SHELLS, ScoreName,
+    BIAS_PLACEMENTS, DROP_POLICIES, DTYPES, GATES, GROUP_SCORES, OPS, SCORES, SHELLS, ScoreName,
 };
 use crate::presets::{self, PRESETS, Preset};
 
@@ -160,4 +161,36 @@ pub(super) fn drop_policy() -> Named<DropPolicy> {
 
 pub(super) fn shell() -> Named<Shell> {
     Named { parse: |text| SHELLS.parse(text), names: || SHELLS.names().collect() }
+}
+
+pub(super) fn op(text: &str) -> Result<Op, String> {
+    OPS.parse(text)
+}
+
+pub(super) fn dtype(text: &str) -> Result<DType, String> {
+    DTYPES.parse(text)
+}
+
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=3600.0).contains(&value) => Ok(value),
+        _ => refuse("a number of seconds from 0 to 3600", text),
+    }
+}
+
+pub(super) fn shape(text: &str) -> Result<Shape, String> {
+    let extents: Option<Vec<usize>> = text.split(',').map(|extent| count(extent, 1).ok()).collect();
+    match extents.as_deref() {
+        Some(&[tokens, hidden, experts, top_k])
+            if top_k <= experts
+                && tokens.checked_mul(top_k).is_some_and(|all| all <= i32::MAX as usize) =>
+        {
+            Ok(Shape { model: None, tokens, hidden, experts, top_k })
+        }
+        _ => {
+            let most = i32::MAX;
+            let expected = format!("T,D,E,K: integers from 1, K at most E, T*K at most {most}");
+            refuse(expected, text)
+        }
+    }
 }

@@ -1,60 +1,31 @@
-//! The output file: safetensors, unseen until it is whole.
+//! A file that appears under its name when it is whole.
 //!
-//! Data goes to a temporary in the target's folder, the header comes last, and a link or rename
-//! makes it the target. On Linux, where the file system knows files without a name, the temporary is
-//! one, so that a killed run leaves nothing; elsewhere, and in the instant of a replacement, it may
-//! leave the temporary.
+//! It is written as a temporary in the target's folder, and a link or rename makes it the target. On
+//! Linux, where the file system knows files without a name, the temporary is one, so that a killed run
+//! leaves nothing; elsewhere, and in the instant of a replacement, it may leave the temporary.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use bytemuck::NoUninit;
 use tempfile::TempPath;
 
 use crate::error::Failure;
 
-/// Bytes in front of the data: length, header, spaces. The longest header of this program's
-/// tensors takes half of it.
-const RESERVED: usize = 2048;
-
-/// A safetensors file in the making.
-pub(crate) struct OutFile {
+/// A file in the making.
+pub(crate) struct UnseenFile {
     /// Option and path, as messages show them.
     label: String,
     target: PathBuf,
     file: BufWriter<File>,
     /// `None` for a file without a name.
     temporary: Option<TempPath>,
-    entries: Vec<Entry>,
-    /// Where the next tensor starts, from the start of the data.
-    end: u64,
 }
 
-struct Entry {
-    name: &'static str,
-    dtype: &'static str,
-    shape: Vec<usize>,
-    start: u64,
-}
-
-/// Element types of output tensors.
-pub(crate) trait OutElement: NoUninit {
-    const DTYPE: &'static str;
-}
-
-impl OutElement for f32 {
-    const DTYPE: &'static str = "F32";
-}
-
-impl OutElement for i32 {
-    const DTYPE: &'static str = "I32";
-}
-
-impl OutFile {
-    /// Checks the target and makes the temporary; the target itself stays as it is.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let label = format!("--out {}", path.display());
+impl UnseenFile {
+    /// Checks the target that `option` names and makes the temporary; the target itself stays as it is.
+    pub(crate) fn create(option: &str, path: &Path) -> Result<Self, Failure> {
+        let label = format!("{option} {}", path.display());
         let target = target(path, &label)?;
         let folder = folder(&target);
         if !folder.is_dir() {
@@ -64,76 +35,33 @@ impl OutFile {
         let (file, temporary) = temporary(folder)
             .map_err(|error| Failure::system(&label, "a writable directory", &error))?;
         keep_permissions(&file, &target).map_err(|error| refused(&label, &error))?;
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        file.seek(SeekFrom::Start(RESERVED as u64)).map_err(|error| refused(&label, &error))?;
-        Ok(Self { label, target, file, temporary, entries: Vec::new(), end: 0 })
+        let file = BufWriter::with_capacity(1 << 20, file);
+        Ok(Self { label, target, file, temporary })
     }
 
-    pub(crate) fn tensor<T: OutElement>(
-        &mut self,
-        name: &'static str,
-        shape: &[usize],
-        data: &[T],
-    ) -> Result<(), Failure> {
-        self.begin::<T>(name, shape);
-        self.append(data)
+    pub(crate) fn seek(&mut self, position: u64) -> Result<(), Failure> {
+        let sought = self.file.seek(SeekFrom::Start(position));
+        sought.map(drop).map_err(|error| refused(&self.label, &error))
     }
 
-    /// Starts a tensor whose data comes in pieces.
-    pub(crate) fn begin<T: OutElement>(&mut self, name: &'static str, shape: &[usize]) {
-        let shape = shape.to_vec();
-        self.entries.push(Entry { name, dtype: T::DTYPE, shape, start: self.end });
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| refused(&self.label, &error))
     }
 
-    pub(crate) fn append<T: OutElement>(&mut self, data: &[T]) -> Result<(), Failure> {
-        let bytes: &[u8] = bytemuck::cast_slice(data);
-        self.file.write_all(bytes).map_err(|error| refused(&self.label, &error))?;
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Writes the header: the file is whole, and still unseen.
+    /// The file is whole, and still unseen.
     pub(crate) fn seal(mut self) -> Result<SealedFile, Failure> {
-        let header = self.header();
-        let written = self
-            .file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(&header))
-            .and_then(|()| self.file.flush());
-        written.map_err(|error| refused(&self.label, &error))?;
+        self.file.flush().map_err(|error| refused(&self.label, &error))?;
         Ok(SealedFile(self))
-    }
-
-    /// The reserved bytes. The format allows spaces behind the header.
-    fn header(&self) -> Vec<u8> {
-        let ends = self.entries.iter().skip(1).map(|next| next.start).chain([self.end]);
-        let tensors: Vec<String> = self
-            .entries
-            .iter()
-            .zip(ends)
-            .map(|(entry, end)| {
-                let Entry { name, dtype, shape, start } = entry;
-                format!(
-                    r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
-                )
-            })
-            .collect();
-        let len = RESERVED - size_of::<u64>();
-        let mut bytes = (len as u64).to_le_bytes().to_vec();
-        bytes.extend_from_slice(format!("{{{}}}", tensors.join(",")).as_bytes());
-        debug_assert!(bytes.len() <= RESERVED, "the header outgrew its place");
-        bytes.resize(RESERVED, b' ');
-        bytes
     }
 }
 
 /// A whole output file that is not yet in its place; dropped, it leaves nothing.
-pub(crate) struct SealedFile(OutFile);
+pub(crate) struct SealedFile(UnseenFile);
 
 impl SealedFile {
     /// Puts the file in the target's place.
     pub(crate) fn place(self) -> Result<(), Failure> {
-        let OutFile { label, target, file, temporary, .. } = self.0;
+        let UnseenFile { label, target, file, temporary } = self.0;
         let placed = match temporary {
             Some(path) => path.persist(&target).map_err(|error| error.error),
             None => place_unnamed(file.get_ref(), &target),
