@@ -25,7 +25,7 @@ pub(crate) use policy::{PolicyOptions, check as check_policy};
 pub(crate) use shapes::Shape;
 
 use crate::args::BenchCommand;
-use crate::device::{self, Device, Engine};
+use crate::device::{self, Engine};
 use crate::error::Failure;
 use crate::output::UnseenFile;
 use crate::run::Outcome;
@@ -154,7 +154,7 @@ fn on_cuda(
     cuda: &cosmoe::cuda::Cuda,
     command: &BenchCommand,
     cases: &[Case],
-    device: &Device,
+    device: &device::Device,
 ) -> Result<Bench, Failure> {
     let emulated = cosmoe::cuda::devices()
         .map_err(|error| Failure::library(error, &[]))?
