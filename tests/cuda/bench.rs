@@ -12,11 +12,13 @@ crate::tests!("bench":
     a_table_of_counts_has_no_times,
     bounds_are_labelled,
     a_failure_of_the_device_is_one_line,
+    a_gpus_path_runs_and_shows_no_times_of_an_emulated_device,
 );
 
+/// The kernels' own tests are those that check them.
 fn cosmoe(args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cosmoe"));
-    command.args(args.split_whitespace()).output().unwrap()
+    command.args(args.split_whitespace()).env("CUDA_EMULATOR_CHECKS", "off").output().unwrap()
 }
 
 fn stdout(args: &str) -> String {
@@ -118,4 +120,38 @@ fn a_failure_of_the_device_is_one_line() {
     let last = errors.lines().last().unwrap_or_default();
     assert!(last.starts_with("error: --device cuda:0: expected "), "{errors}");
     assert_eq!(errors.matches("error: ").count(), 1, "{errors}");
+}
+
+/// Events, graphs of a hundred calls, operands in turn, the rates of copies and of arithmetic: all of it runs here, too.
+fn a_gpus_path_runs_and_shows_no_times_of_an_emulated_device() {
+    if !emulated() {
+        return;
+    }
+    for (args, launches) in [
+        ("--op route --shape 4,512,4,2", 1),
+        ("--op route-and-plan --dtype f32 --shape 3,256,5,2", 1),
+        ("--op plan --dtype f16 --shape 4,8,4,2", 3),
+        ("--op combine --shape 4,512,4,2 --policy lanes=32,vector=8", 1),
+    ] {
+        let text = stdout(&format!("bench --device cuda --timed --seconds 0 --json {args}"));
+        let bench: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&bench["kind"], &bench["limits"]), (&"measured".into(), &Value::Null));
+        let result = &bench["results"][0];
+        assert_eq!(result["launches"], launches, "{args}");
+        let timings = result["timings"].as_array().unwrap();
+        assert_eq!(
+            timings.iter().map(|t| &t["how"]).collect::<Vec<_>>(),
+            ["warm", "cold", "eager"]
+        );
+        for timing in timings {
+            // A plan of four tokens would need too many sets to leave any cache.
+            let small = timing["how"] == "cold" && args.contains("plan --dtype f16");
+            let repeats = if small { Value::Null } else { 5.into() };
+            assert_eq!(timing["repeats"], repeats, "{args}: {timing}");
+            assert_eq!(timing["median_seconds"], Value::Null, "{args}");
+        }
+    }
+    let text = stdout("bench --device cuda --timed --seconds 0 --op gather --shape 2,8,2,1");
+    assert!(text.contains("emulated: times mean nothing and are not shown"), "{text}");
+    assert!(!text.contains(" us") && !text.contains(" ms"), "{text}");
 }

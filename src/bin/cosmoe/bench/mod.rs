@@ -4,6 +4,8 @@ mod call;
 #[cfg(feature = "cuda")]
 mod counted;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod inputs;
 mod memory;
 mod op;
@@ -23,7 +25,7 @@ pub(crate) use policy::{PolicyOptions, check as check_policy};
 pub(crate) use shapes::Shape;
 
 use crate::args::BenchCommand;
-use crate::device::{self, Device, Engine};
+use crate::device::{self, Engine};
 use crate::error::Failure;
 use crate::output::UnseenFile;
 use crate::run::Outcome;
@@ -138,12 +140,13 @@ fn on_cpu(cpu: &Cpu, command: &BenchCommand, cases: &[Case]) -> Result<Bench, Fa
     for &Case { op, shape } in cases {
         let spread = typed!(dtype, T => cpu::measure::<T>(cpu, op, &shape, budget))
             .map_err(|error| Failure::library(error, &[]))?;
-        let timings = vec![Timing { how: "warm", spread: Some(spread) }];
+        let timings =
+            vec![Timing { how: "warm", repeats: Some(spread.repeats), spread: Some(spread) }];
         let work = Work::of(op, &shape, dtype);
         all.push(Measured { op, shape, work, timings, launches: None });
     }
     let machine = format!("{} threads, {}", cpu.tasks(), cpu.simd());
-    Ok(Bench::new(command, Some(machine), Results::Measured { limits, all }))
+    Ok(Bench::new(command, Some(machine), Results::Measured { limits: Some(limits), all }))
 }
 
 #[cfg(feature = "cuda")]
@@ -151,13 +154,13 @@ fn on_cuda(
     cuda: &cosmoe::cuda::Cuda,
     command: &BenchCommand,
     cases: &[Case],
-    device: &Device,
+    device: &device::Device,
 ) -> Result<Bench, Failure> {
     let emulated = cosmoe::cuda::devices()
         .map_err(|error| Failure::library(error, &[]))?
         .get(cuda.ordinal())
         .is_some_and(cosmoe::cuda::Device::is_emulated);
-    if emulated {
+    if emulated && !command.timed {
         let kernels = counted::run(cases, &device.id)?;
         let all = cases.iter().zip(kernels).map(|(&Case { op, shape }, kernels)| report::Counted {
             op,
@@ -167,5 +170,12 @@ fn on_cuda(
         });
         return Ok(Bench::new(command, None, Results::Counted(all.collect())));
     }
-    Err(Failure::input("--device", "cpu or an emulated device", "a GPU"))
+    let (dtype, budget) = (command.dtype(), Duration::from_secs_f64(command.seconds()));
+    let gpu = gpu::Gpu::new(cuda.ordinal(), command, emulated)?;
+    let limits = typed!(dtype, T => gpu.limits::<T>())?;
+    let measured = |case: &Case| typed!(dtype, T => gpu.measure::<T>(case, budget));
+    let all: Result<Vec<Measured>, Failure> = cases.iter().map(measured).collect();
+    let limits = (!emulated).then_some(limits);
+    let machine = emulated.then(|| "emulated: times mean nothing and are not shown".to_owned());
+    Ok(Bench::new(command, machine, Results::Measured { limits, all: all? }))
 }

@@ -1,9 +1,13 @@
 //! Tables of counts, and of the bounds that follow from them.
 #![cfg(feature = "cuda")]
 
-use super::table::{HEADING, QUIET, columns, duration, grouped};
+use anstyle::Style;
+
+use super::table::{HEADING, columns, duration};
 use super::{Counted, heading};
 use crate::bench::counted::{Bounds, GPUS, Kernel, LAUNCH};
+
+const QUIET: Style = Style::new().dimmed();
 
 pub(super) fn tables(text: &mut String, all: &[Counted]) {
     *text += "emulated: exact counts and no times; registers and the like as ptxas says for ";
@@ -92,4 +96,28 @@ fn bounds(counted: &Counted) -> Vec<Vec<String>> {
 pub(super) fn usage(kernel: &Kernel) -> Option<&'static cosmoe::cuda::Build> {
     let mut all = cosmoe::cuda::kernels();
     all.find(|known| known.name == kernel.name).and_then(|known| known.builds.first())
+}
+
+/// With a comma every three digits.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_commas() {
+        let counts = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+    }
 }

@@ -52,7 +52,7 @@ pub(in crate::bench) fn json(bench: &Bench, device: &Device) -> String {
     let fields = match &bench.results {
         Results::Measured { limits: found, all } => fields
             .with("kind", "measured")
-            .with_json("limits", &limits(found))
+            .with_json("limits", &found.as_ref().map_or_else(|| "null".to_owned(), limits))
             .with_json("results", &array(all.iter().map(measured))),
         #[cfg(feature = "cuda")]
         Results::Counted(all) => fields
@@ -93,7 +93,7 @@ fn measured(measured: &Measured) -> String {
         let spread = timing.spread.as_ref();
         let rate = |amount: u64| spread.map(|spread| amount as f64 / spread.median);
         fields
-            .with("repeats", spread.map(|spread| spread.repeats))
+            .with("repeats", timing.repeats)
             .with("median_seconds", spread.map(|spread| spread.median))
             .with("min_seconds", spread.map(|spread| spread.min))
             .with("p10_seconds", spread.map(|spread| spread.p10))

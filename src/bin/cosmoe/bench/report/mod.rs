@@ -33,8 +33,8 @@ pub(super) struct Bench {
 }
 
 pub(super) enum Results {
-    /// Times, and what the machine can do at most.
-    Measured { limits: Limits, all: Vec<Measured> },
+    /// Times, and what the machine can do at most: nothing where times would mean nothing.
+    Measured { limits: Option<Limits>, all: Vec<Measured> },
     /// Counts of an emulated device.
     #[cfg(feature = "cuda")]
     Counted(Vec<Counted>),
@@ -64,7 +64,9 @@ pub(super) struct Measured {
 /// Times of an operation under one condition.
 pub(super) struct Timing {
     pub(super) how: &'static str,
-    /// None where times would mean nothing.
+    /// None where nothing could be timed.
+    pub(super) repeats: Option<usize>,
+    /// None, too, where times would mean nothing.
     pub(super) spread: Option<Spread>,
 }
 

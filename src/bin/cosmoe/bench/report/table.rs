@@ -10,7 +10,6 @@ use super::{Bench, Results, times};
 use crate::device::Device;
 
 pub(super) const HEADING: Style = Style::new().bold();
-pub(super) const QUIET: Style = Style::new().dimmed();
 
 pub(in crate::bench) fn table(bench: &Bench, device: &Device) -> String {
     let mut text = format!("{HEADING}{} on {}{HEADING:#}", bench.dtype, device.label());
@@ -75,27 +74,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// With a comma every three digits.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_read_well() {
-        let counts = [0, 999, 1000, 1_234_567].map(grouped);
-        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.123, 12.34, 1234.5].map(number), ["0.12", "12.3", "1234"]);
         assert_eq!([2e-6, 3.5e-3, 2.0].map(duration), ["2.0 us", "3.50 ms", "2.00 s"]);
     }

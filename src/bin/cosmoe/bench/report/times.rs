@@ -3,13 +3,16 @@
 use super::table::{columns, duration, number};
 use super::{Limits, Measured, heading};
 
-pub(super) fn tables(text: &mut String, limits: Limits, all: &[Measured]) {
-    *text += &format!(
-        "limits: copy {} GB/s, {} {} GFLOP/s\n",
-        number(limits.bytes_per_second / 1e9),
-        limits.arithmetic,
-        number(limits.flops_per_second / 1e9),
-    );
+pub(super) fn tables(text: &mut String, limits: Option<Limits>, all: &[Measured]) {
+    if let Some(limits) = limits {
+        let (unit, name) = unit(Some(limits));
+        *text += &format!(
+            "limits: copy {} GB/s, {} {} {name}\n",
+            number(limits.bytes_per_second / 1e9),
+            limits.arithmetic,
+            number(limits.flops_per_second / unit),
+        );
+    }
     for group in all.chunk_by(|a, b| a.shape == b.shape) {
         let Some(first) = group.first() else { continue };
         *text += &format!("\n{}\n", heading(&first.shape));
@@ -19,24 +22,32 @@ pub(super) fn tables(text: &mut String, limits: Limits, all: &[Measured]) {
     }
 }
 
-fn titles(limits: Limits, group: &[Measured]) -> Vec<String> {
-    let of_arithmetic = format!("of {}", limits.arithmetic);
+/// What arithmetic is told in: a GPU does a thousand times a CPU's.
+fn unit(limits: Option<Limits>) -> (f64, &'static str) {
+    match limits {
+        Some(limits) if limits.flops_per_second >= 1e13 => (1e12, "TFLOP/s"),
+        _ => (1e9, "GFLOP/s"),
+    }
+}
+
+fn titles(limits: Option<Limits>, group: &[Measured]) -> Vec<String> {
+    let of_arithmetic = format!("of {}", limits.map_or("arithmetic", |limits| limits.arithmetic));
     let mut titles = ["operation", "", "median", "min", "p10", "p90", "repeats", "GB/s"].to_vec();
-    titles.extend(["of copy", "GFLOP/s", &of_arithmetic]);
+    titles.extend(["of copy", unit(limits).1, &of_arithmetic]);
     if group.iter().any(|measured| measured.launches.is_some()) {
         titles.push("launches");
     }
     titles.into_iter().map(str::to_owned).collect()
 }
 
-fn lines(limits: Limits, measured: &Measured) -> Vec<Vec<String>> {
+fn lines(limits: Option<Limits>, measured: &Measured) -> Vec<Vec<String>> {
     let work = &measured.work;
     let of_timing = |(i, timing): (usize, &super::Timing)| {
         let name = if i == 0 { measured.op.name() } else { "" };
         let mut cells = vec![name.to_owned(), timing.how.to_owned()];
-        match &timing.spread {
+        match limits.zip(timing.spread) {
             None => cells.extend(["-"; 9].map(str::to_owned)),
-            Some(spread) => {
+            Some((limits, spread)) => {
                 let times = [spread.median, spread.min, spread.p10, spread.p90];
                 cells.extend(times.map(duration));
                 cells.push(spread.repeats.to_string());
@@ -45,7 +56,10 @@ fn lines(limits: Limits, measured: &Measured) -> Vec<Vec<String>> {
                 let flops = work.flops as f64 / spread.median;
                 cells.extend(match work.flops {
                     0 => ["-".to_owned(), "-".to_owned()],
-                    _ => [number(flops / 1e9), percent(flops / limits.flops_per_second)],
+                    _ => [
+                        number(flops / unit(Some(limits)).0),
+                        percent(flops / limits.flops_per_second),
+                    ],
                 });
             }
         }
