@@ -7,8 +7,9 @@ use super::gpus::Gpu;
 use super::launch::Kernel;
 use crate::bench::work::Work;
 
-/// Seconds from the launch of a graph to the start of its first kernel: what NVIDIA measured for straight-line graphs
-/// ("Constant Time Launch for Straight-Line CUDA Graphs and Other Performance Enhancements", CUDA 12.6).
+/// Seconds that the launch of a graph is taken to cost, of one call or of many: an assumption, about what NVIDIA reports for
+/// the host's part of straight-line graphs ("Constant Time Launch for Straight-Line CUDA Graphs and Other Performance
+/// Enhancements", CUDA 12.6). Calls of one graph share it, so it stands apart from what the work takes.
 pub(in crate::bench) const LAUNCH: f64 = 2.5e-6;
 
 /// Classes whose PTX instructions each become at least one of the machine's. Others (moves, predicates, integers,
@@ -41,8 +42,6 @@ pub(in crate::bench) struct Bounds {
     pub(in crate::bench) f32: f64,
     /// Instructions that ptxas keeps.
     pub(in crate::bench) issue: f64,
-    /// The launch of the graph.
-    pub(in crate::bench) launch: f64,
 }
 
 impl Bounds {
@@ -57,29 +56,27 @@ impl Bounds {
             matrix: sum(&Kernel::matrix_flops) / gpu.matrix,
             f32: sum(&|kernel| kernel.instructions_of(&["f32"])) / gpu.f32_warps(),
             issue: sum(&|kernel| kernel.instructions_of(&KEPT)) / gpu.issue(),
-            launch: LAUNCH,
         }
     }
 
-    /// With operands in L2 as far as it holds them.
+    /// The work alone, with operands in L2 as far as it holds them.
     pub(in crate::bench) fn warm(&self) -> f64 {
         self.memory_warm.max(self.anyway())
     }
 
-    /// With operands in memory.
+    /// The work alone, with operands in memory.
     pub(in crate::bench) fn cold(&self) -> f64 {
         self.memory_cold.max(self.anyway())
     }
 
     fn anyway(&self) -> f64 {
-        let terms = [self.l2, self.matrix, self.f32, self.issue, self.launch];
+        let terms = [self.l2, self.matrix, self.f32, self.issue];
         terms.into_iter().fold(0.0, f64::max)
     }
 
     /// What the warm bound is from.
     pub(in crate::bench) fn limit(&self) -> &'static str {
         let terms = [
-            (self.launch, "launch"),
             (self.memory_warm, "memory"),
             (self.l2, "L2"),
             (self.matrix, "mma"),
@@ -119,7 +116,6 @@ mod tests {
         let work = Work { read: 1, written: 1, flops: 1 };
         let bounds = Bounds::new(&GPUS[0], &work, std::slice::from_ref(&kernel));
         assert!((bounds.matrix - 1e-3).abs() < 1e-7 && bounds.limit() == "mma", "{bounds:?}");
-        let nothing = Bounds::new(&GPUS[0], &work, &[]);
-        assert_eq!((nothing.warm(), nothing.limit()), (LAUNCH, "launch"));
+        assert_eq!(Bounds::new(&GPUS[0], &work, &[]).warm(), 0.0);
     }
 }

@@ -4,7 +4,7 @@
 //! NVIDIA A100 80GB (SXM) data sheet and "A100 Tensor Core GPU Architecture" (L2: 5120 bytes a clock); H100 SXM5 and H200
 //! SXM data sheets and "H100 Tensor Core GPU Architecture"; HGX B200 data sheet; "Ada GPU Architecture" and "RTX Blackwell
 //! GPU Architecture", appendices A (boost clock, BF16 with FP32 accumulate, dense). For L2 where no document gives a rate:
-//! 64 bytes a clock for each multiprocessor, the width of its port ("CUDA C++ Programming Guide" and the A100 paper).
+//! 64 bytes a clock for each multiprocessor, two sectors, which is more than the A100 paper has; an assumption.
 
 /// A GPU's ceilings.
 #[derive(Debug)]

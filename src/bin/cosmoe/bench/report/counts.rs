@@ -42,8 +42,8 @@ pub(super) fn tables(text: &mut String, all: &[Counted]) {
         columns(text, 2, &rows);
     }
     *text += &format!(
-        "\n{QUIET}A bound is the time of what binds, were all else free: memory, L2, mma, f32, issue, or the launch\n\
-         of a graph ({}). docs/benchmarking.md has the rates and what they are from.{QUIET:#}\n",
+        "\n{QUIET}A bound is the time of what binds, were all else free: memory, L2, mma, f32 or issue. *: below {0}, the\n\
+         launch of a graph; calls of one graph share it. docs/benchmarking.md has the rates and what they are from.{QUIET:#}\n",
         duration(LAUNCH)
     );
 }
@@ -80,11 +80,15 @@ fn bounds(counted: &Counted) -> Vec<Vec<String>> {
     let row = |name: &str, how: &str, cells: &mut dyn Iterator<Item = String>| {
         [name.to_owned(), how.to_owned()].into_iter().chain(cells).collect()
     };
-    let warm = all.iter().map(|bounds| format!("{} {}", duration(bounds.warm()), bounds.limit()));
+    let time = |seconds: f64, limit: &str| {
+        let mark = if seconds < LAUNCH { "*" } else { "" };
+        format!("{} {limit}{mark}", duration(seconds))
+    };
+    let warm = all.iter().map(|bounds| time(bounds.warm(), bounds.limit()));
     let mut rows = vec![row(counted.op.name(), "warm", &mut { warm })];
     if all.iter().any(|bounds| bounds.cold() > bounds.warm()) {
         let cold = all.iter().map(|bounds| match bounds.cold() > bounds.warm() {
-            true => format!("{} memory", duration(bounds.cold())),
+            true => time(bounds.cold(), "memory"),
             false => "as warm".to_owned(),
         });
         rows.push(row("", "cold", &mut { cold }));

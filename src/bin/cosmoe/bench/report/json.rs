@@ -115,7 +115,7 @@ mod counts {
 
     use super::super::{Counted, counts::usage};
     use super::{Fields, Value, array, case};
-    use crate::bench::counted::{Bounds, FIGURES, GPUS, Gpu, Kernel};
+    use crate::bench::counted::{Bounds, FIGURES, GPUS, Gpu, Kernel, LAUNCH};
 
     pub(super) fn counted(counted: &Counted) -> String {
         let bounds = |gpu: &Gpu| bounds(gpu, &Bounds::new(gpu, &counted.work, &counted.kernels));
@@ -152,6 +152,8 @@ mod counts {
             .with("gpu", gpu.name)
             .with("warm_seconds", bounds.warm())
             .with("cold_seconds", bounds.cold())
+            .with("alone_warm_seconds", bounds.warm().max(LAUNCH))
+            .with("alone_cold_seconds", bounds.cold().max(LAUNCH))
             .with("limit", bounds.limit())
             .with("memory_warm_seconds", bounds.memory_warm)
             .with("memory_cold_seconds", bounds.memory_cold)
@@ -159,7 +161,7 @@ mod counts {
             .with("mma_seconds", bounds.matrix)
             .with("f32_seconds", bounds.f32)
             .with("issue_seconds", bounds.issue)
-            .with("launch_seconds", bounds.launch)
+            .with("launch_seconds", LAUNCH)
             .end()
     }
 

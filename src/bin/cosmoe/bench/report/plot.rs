@@ -101,7 +101,7 @@ fn bounds(bench: &Bench, all: &[super::Counted]) -> String {
         })
         .collect();
     let title = format!(
-        "{}, operands in L2: upper bounds of the rate from exact counts, not measurements",
+        "{}, operands in L2, launches free: upper bounds of the rate from exact counts, not measurements",
         bench.dtype
     );
     let every = || points.iter().flatten();

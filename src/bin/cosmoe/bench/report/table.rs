@@ -52,14 +52,16 @@ pub(super) fn columns(text: &mut String, left: usize, rows: &[Vec<String>]) {
     }
 }
 
-/// Three digits at least, and a unit.
+/// Two or three digits, and a unit.
 pub(super) fn duration(seconds: f64) -> String {
     if seconds >= 1.0 {
         format!("{seconds:.2} s")
     } else if seconds >= 1e-3 {
         format!("{:.2} ms", seconds * 1e3)
-    } else {
+    } else if seconds >= 1e-6 {
         format!("{:.1} us", seconds * 1e6)
+    } else {
+        format!("{:.0} ns", seconds * 1e9)
     }
 }
 
@@ -81,6 +83,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([0.123, 12.34, 1234.5].map(number), ["0.12", "12.3", "1234"]);
-        assert_eq!([2e-6, 3.5e-3, 2.0].map(duration), ["2.0 us", "3.50 ms", "2.00 s"]);
+        let times = [42e-9, 2e-6, 3.5e-3, 2.0].map(duration);
+        assert_eq!(times, ["42 ns", "2.0 us", "3.50 ms", "2.00 s"]);
     }
 }
