@@ -8,6 +8,7 @@ use cosmoe::DType;
 use super::values;
 use crate::bench::{Op, PolicyOptions, Shape};
 use crate::device::DeviceChoice;
+use crate::presets::Preset;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchCommand {
@@ -17,6 +18,10 @@ pub(crate) struct BenchCommand {
     /// Tokens, width, experts and top-k [default: routers of known models].
     #[arg(long, value_name = "T,D,E,K", value_parser = values::shape, allow_hyphen_values = true)]
     pub(crate) shape: Option<Shape>,
+    /// The router of a published model, for 64 and 1024 tokens. `cosmoe info` lists the names [default: five of
+    /// them].
+    #[arg(long, value_name = "NAME", value_parser = values::preset(), hide_possible_values = true)]
+    pub(crate) preset: Option<&'static Preset>,
     /// Type of tokens, experts and logits: f32, f16 or bf16 [default: bf16].
     #[arg(long, value_name = "NAME", value_parser = values::dtype)]
     dtype: Option<DType>,

@@ -40,6 +40,10 @@ pub(super) fn plan(command: &PlanCommand) -> Result<(), Failure> {
 }
 
 pub(super) fn bench(command: &BenchCommand) -> Result<(), Failure> {
+    if let (Some(preset), Some(_)) = (command.preset, command.shape) {
+        let found = format!("--preset {}", preset.name);
+        return Err(Failure::usage("--shape", "no --preset beside it", found));
+    }
     let Some(policy) = &command.policy else {
         return Ok(());
     };

@@ -98,7 +98,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<Outcome, Failure> {
 }
 
 fn cases(command: &BenchCommand) -> Vec<Case> {
-    let shapes = command.shape.map_or_else(shapes::defaults, |shape| vec![shape]);
+    let shapes = command.shape.map_or_else(|| shapes::of(command.preset), |shape| vec![shape]);
     let all = Op::ALL.into_iter();
     let ops: Vec<Op> = match (command.op, &command.policy) {
         (Some(op), _) => vec![op],

@@ -1,5 +1,7 @@
 //! The shapes that are measured where none is asked for: routers of models that people run.
 
+use crate::presets::{PRESETS, Preset};
+
 /// T tokens of width D, E experts of which each token selects K.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -23,27 +25,34 @@ impl Shape {
     }
 }
 
-/// Name, D, E, K: `hidden_size`, the number of routed experts and of experts a token, from the `config.json` of the
-/// models' public repositories: mistralai/Mixtral-8x7B-v0.1, Qwen/Qwen3-235B-A22B, deepseek-ai/DeepSeek-V3,
-/// zai-org/GLM-4.5, moonshotai/Kimi-K2-Instruct.
-const MODELS: [(&str, usize, usize, usize); 5] = [
-    ("Mixtral-8x7B", 4096, 8, 2),
-    ("Qwen3-235B", 4096, 128, 8),
-    ("GLM-4.5", 5120, 160, 8),
-    ("DeepSeek-V3", 7168, 256, 8),
-    ("Kimi-K2", 7168, 384, 8),
-];
+/// The models whose routers are measured, of all presets: few and many experts, narrow and wide.
+const MODELS: [&str; 5] = ["mixtral-8x7b", "qwen3-235b-a22b", "glm-4.5", "deepseek-v3", "kimi-k2"];
 
 /// A batch of a decoder, and a slice of a prompt.
 const TOKENS: [usize; 2] = [64, 1024];
 
-pub(crate) fn defaults() -> Vec<Shape> {
-    let shape = |tokens, (model, hidden, experts, top_k)| Shape {
-        model: Some(model),
-        tokens,
-        hidden,
-        experts,
-        top_k,
+/// Of a preset, or of the models above.
+pub(crate) fn of(preset: Option<&'static Preset>) -> Vec<Shape> {
+    let models: Vec<&Preset> = match preset {
+        Some(preset) => vec![preset],
+        None => PRESETS.iter().filter(|preset| MODELS.contains(&preset.name)).collect(),
     };
-    TOKENS.iter().flat_map(|&tokens| MODELS.map(|model| shape(tokens, model))).collect()
+    let shape = |tokens, model: &'static Preset| Shape {
+        model: Some(model.name),
+        tokens,
+        hidden: model.hidden,
+        experts: model.experts,
+        top_k: model.top_k,
+    };
+    TOKENS.iter().flat_map(|&tokens| models.iter().map(move |model| shape(tokens, model))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_is_a_preset() {
+        assert_eq!(of(None).len(), MODELS.len() * TOKENS.len());
+    }
 }
