@@ -44,6 +44,8 @@ def run(*command, **more):
 
 def build():
     if COPY.exists():
+        # A run that was ended may have left its fault.
+        run("git", "checkout", "-q", ".", check=True)
         run("git", "pull", "-q", check=True)
     else:
         subprocess.run(["git", "clone", "-q", str(ROOT), str(COPY)], check=True)
