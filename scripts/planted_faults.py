@@ -63,7 +63,7 @@ def found(number, what, device, file, old, new):
             sys.exit(f"fault {number} does not build:\n{made.stderr}")
         command = ["target/release/cosmoe", "verify", "--device", device]
         if device == "cuda":
-            command = ["cargo", "xtask", "emulate", "--", *command, "--cases", "30"]
+            command = ["cargo", "xtask", "emulate", "--", *command, "--cases", "60"]
         verified = run(*command, capture_output=True)
         first = [line for line in verified.stdout.splitlines() if "first mismatch" in line]
         if verified.returncode == 0:

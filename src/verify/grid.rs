@@ -173,7 +173,7 @@ impl Grid {
         if projected.is_some() {
             expert_dtype = DType::F32;
         }
-        let groups = (self.groups && rng.chance(30)).then(|| {
+        let groups = (self.groups && rng.chance(40)).then(|| {
             let divisors: Vec<usize> = (1..=e).filter(|g| e.is_multiple_of(*g)).collect();
             let count = rng.pick(&divisors);
             (count, 1 + rng.below(count), rng.pick(&[GroupScore::Max, GroupScore::SumOfTopTwo]))
