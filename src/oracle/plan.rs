@@ -1,5 +1,7 @@
 //! The dispatch plan: for every expert the list of its assignments, written down one after another.
 
+use std::borrow::Cow;
+
 use super::order::compare;
 use crate::config::{Capacity, DropPolicy, PlanConfig};
 
@@ -22,6 +24,22 @@ pub struct Plan {
     pub dropped: i32,
     /// Ids outside the experts or the window; -1 is not counted.
     pub invalid: i32,
+}
+
+impl Plan {
+    /// Every array by its name; `expert_of_block` is empty with align 1, `stats` are `dropped` and `invalid`.
+    #[must_use]
+    pub fn arrays(&self) -> [(&'static str, Cow<'_, [i32]>); 7] {
+        [
+            ("expert_demand", Cow::Borrowed(&self.expert_demand)),
+            ("expert_counts", Cow::Borrowed(&self.expert_counts)),
+            ("expert_offsets", Cow::Borrowed(&self.expert_offsets)),
+            ("row_of_assignment", Cow::Borrowed(&self.row_of_assignment)),
+            ("assignment_of_row", Cow::Borrowed(&self.assignment_of_row)),
+            ("expert_of_block", Cow::Borrowed(self.expert_of_block.as_deref().unwrap_or_default())),
+            ("stats", Cow::Owned(vec![self.dropped, self.invalid])),
+        ]
+    }
 }
 
 /// The plan of `ids`, `[T*K]` in row-major order. `weights` has the same shape and is read only where

@@ -176,19 +176,8 @@ fn route_and_plan<B: Backend<Space = Host>>(backend: &B, case: &Case) -> Result<
 }
 
 fn same_plan(case: &str, found: &oracle::Plan, expected: &oracle::Plan) -> Outcome {
-    let arrays = |plan: &oracle::Plan| {
-        [
-            ("expert_demand", plan.expert_demand.clone()),
-            ("expert_counts", plan.expert_counts.clone()),
-            ("expert_offsets", plan.expert_offsets.clone()),
-            ("row_of_assignment", plan.row_of_assignment.clone()),
-            ("assignment_of_row", plan.assignment_of_row.clone()),
-            ("expert_of_block", plan.expert_of_block.clone().unwrap_or_default()),
-            ("stats", vec![plan.dropped, plan.invalid]),
-        ]
-    };
     let mut compared = 0;
-    for ((name, found), (_, expected)) in arrays(found).iter().zip(&arrays(expected)) {
+    for ((name, found), (_, expected)) in found.arrays().iter().zip(&expected.arrays()) {
         compared += expected.len() as u64;
         if let Some(at) = (0..expected.len()).find(|&i| found.get(i) != expected.get(i)) {
             return Err(Box::new(Mismatch {

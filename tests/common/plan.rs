@@ -96,18 +96,7 @@ fn difference(
     if input.ids.len() <= 100 {
         text += &format!(", {input:?}: found {found:?}, expected {expected:?}");
     }
-    let arrays = |plan: &Planned| {
-        [
-            ("expert_demand", plan.expert_demand.clone()),
-            ("expert_counts", plan.expert_counts.clone()),
-            ("expert_offsets", plan.expert_offsets.clone()),
-            ("row_of_assignment", plan.row_of_assignment.clone()),
-            ("assignment_of_row", plan.assignment_of_row.clone()),
-            ("expert_of_block", plan.expert_of_block.clone().unwrap_or_default()),
-            ("stats", vec![plan.dropped, plan.invalid]),
-        ]
-    };
-    for ((name, found), (_, expected)) in arrays(found).iter().zip(&arrays(expected)) {
+    for ((name, found), (_, expected)) in found.arrays().iter().zip(&expected.arrays()) {
         if found.len() != expected.len() {
             text += &format!("; {name}: {} elements, expected {}", found.len(), expected.len());
         } else if let Some(at) = (0..found.len()).find(|&i| found[i] != expected[i]) {

@@ -1,7 +1,8 @@
 //! Routers of published models by name.
 //!
-//! Numbers are those of the config.json that each model's page on huggingface.co holds, named above
-//! its entry; gate and bias placement are those of the model's own code, which reads that file.
+//! Numbers are those of each model's config.json, as copies of it give them; its repository on
+//! huggingface.co is named above the entry. Gate and bias placement are those of the model's own code,
+//! which reads that file.
 //! Phi-3.5-MoE is not here: its router takes a softmax of its own for each choice, of the logits near
 //! the best.
 

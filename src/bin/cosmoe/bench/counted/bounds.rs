@@ -7,9 +7,8 @@ use super::gpus::Gpu;
 use super::launch::Kernel;
 use crate::bench::work::Work;
 
-/// Seconds that the launch of a graph is taken to cost, of one call or of many: an assumption, about what NVIDIA reports for
-/// the host's part of straight-line graphs ("Constant Time Launch for Straight-Line CUDA Graphs and Other Performance
-/// Enhancements", CUDA 12.6). Calls of one graph share it, so it stands apart from what the work takes.
+/// Seconds that the launch of a graph is taken to cost, of one call or of many: an assumption. Calls of one graph share
+/// it, so it stands apart from what the work takes.
 pub(in crate::bench) const LAUNCH: f64 = 2.5e-6;
 
 /// Classes whose PTX instructions each become at least one of the machine's. Others (moves, predicates, integers,
