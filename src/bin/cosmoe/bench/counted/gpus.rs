@@ -1,10 +1,12 @@
 //! What GPUs can do at most, as their makers state it.
 //!
-//! Rates are those of the data sheets at the clocks that they state, to our knowledge; a card that is clocked higher can be
-//! faster. Where sources differ (the B200's memory and L2) the larger figure is here. Documents to hold them against: NVIDIA A100 80GB (SXM) data sheet and "A100 Tensor Core GPU Architecture" (L2: 5120 bytes a clock); H100 SXM5 and H200
-//! SXM data sheets and "H100 Tensor Core GPU Architecture"; HGX B200 data sheet; "Ada GPU Architecture" and "RTX Blackwell
-//! GPU Architecture", appendices A (boost clock, BF16 with FP32 accumulate, dense). For L2 where no document gives a rate:
-//! 64 bytes a clock for each multiprocessor, two sectors, which is more than the A100 paper has; an assumption.
+//! Rates are those of the data sheets at the clocks that they state, to our knowledge; a card that is clocked higher
+//! can be faster. Where sources differ (the B200's memory and L2) the larger figure is here. Documents to hold them
+//! against: NVIDIA A100 80GB (SXM) data sheet and "A100 Tensor Core GPU Architecture" (L2: 5120 bytes a clock); H100
+//! SXM5 and H200 SXM data sheets and "H100 Tensor Core GPU Architecture"; HGX B200 data sheet; "Ada GPU Architecture"
+//! and "RTX Blackwell GPU Architecture", appendices A (boost clock, BF16 with FP32 accumulate, dense). For L2 where
+//! no document gives a rate: 64 bytes a clock for each multiprocessor, two sectors, which is more than the A100 paper
+//! has; an assumption.
 
 /// A GPU's ceilings.
 #[derive(Debug)]
