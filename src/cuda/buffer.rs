@@ -28,12 +28,30 @@ impl<T: Scalar> Buffer<T> {
     /// # Errors
     /// [`Error::Cuda`] from the driver: memory is short, or an earlier call failed.
     pub fn new(cuda: &Cuda, data: &[T]) -> Result<Self> {
-        let bytes = size_of_val(data);
-        let memory =
-            if bytes == 0 { None } else { Some(DeviceMemory::new(cuda.context(), bytes)?) };
-        let mut buffer = Self { memory, len: data.len(), element: PhantomData };
+        let mut buffer = Self::allocate(cuda, data.len())?;
         buffer.write(data)?;
         Ok(buffer)
+    }
+
+    /// `len` elements whose bytes are 0.
+    ///
+    /// # Errors
+    /// [`Error::SizeNotSupported`] for more bytes than there are addresses, [`Error::Cuda`] from the
+    /// driver: memory is short, or an earlier call failed.
+    pub fn zeroed(cuda: &Cuda, len: usize) -> Result<Self> {
+        let mut buffer = Self::allocate(cuda, len)?;
+        buffer.memory.as_mut().map_or(Ok(()), DeviceMemory::clear)?;
+        Ok(buffer)
+    }
+
+    fn allocate(cuda: &Cuda, len: usize) -> Result<Self> {
+        let Some(bytes) = len.checked_mul(size_of::<T>()) else {
+            let expected = format!("at most {} elements", usize::MAX / size_of::<T>());
+            return Err(Error::size("len", expected, len));
+        };
+        let memory =
+            if bytes == 0 { None } else { Some(DeviceMemory::new(cuda.context(), bytes)?) };
+        Ok(Self { memory, len, element: PhantomData })
     }
 
     /// Number of elements.

@@ -116,6 +116,17 @@ impl DeviceMemory {
         check(unsafe { sys::cuCtxSynchronize() })
     }
 
+    /// Waits for the device, then makes all bytes 0.
+    pub(in crate::cuda) fn clear(&mut self) -> Result<()> {
+        self.context.synchronize()?;
+        let _current = self.context.enter()?;
+        // SAFETY: there are so many bytes, and nothing on the device uses the memory.
+        check(unsafe { sys::cuMemsetD8_v2(self.address, 0, self.bytes) })?;
+        // Filling goes on after the call; other streams do not wait for it.
+        // SAFETY: a context is current.
+        check(unsafe { sys::cuCtxSynchronize() })
+    }
+
     /// Waits for the device, then copies to the host.
     pub(in crate::cuda) fn read(&self, to: &mut [u8]) -> Result<()> {
         read(&self.context, self.address, to.as_mut_ptr().cast(), to.len().min(self.bytes))
