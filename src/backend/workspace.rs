@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::view::{Host, Space, VectorMut};
 
-/// Bytes that a call needs: the answer of a workspace query.
+/// Bytes that a call needs: the answer of a workspace query. Either may be 0, which CUDA does not allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkspaceSize {
     /// Bytes of any content, at any alignment.

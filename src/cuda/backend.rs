@@ -130,6 +130,11 @@ impl Cuda {
         self.stream.synchronize()
     }
 
+    /// Whether calls are recorded into a graph instead of run.
+    pub(super) fn is_capturing(&self) -> Result<bool> {
+        self.stream.is_capturing(&self.stream.context().enter()?)
+    }
+
     pub(super) fn context(&self) -> &Arc<Context> {
         self.stream.context()
     }

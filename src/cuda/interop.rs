@@ -3,6 +3,13 @@
 //! The only place where cudarc's types appear: they are those of the cudarc version that this crate
 //! depends on. With another version, or another binding, pass raw handles and pointers:
 //! [`Cuda::from_raw`] and the views' `from_raw_parts`.
+//!
+//! cudarc allocates and copies `half`'s types with its feature `f16`, which this crate does not turn on.
+//!
+//! In a capture: cudarc waits for events when memory is lent and records one when it is given back, where it
+//! tracks events (it does, from the first stream besides the default one on, unless told otherwise). Events
+//! from outside break a capture, so lend before it begins and give back after it has ended, or turn the
+//! tracking off (`CudaContext::disable_event_tracking`) before the memory is allocated.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -52,7 +59,8 @@ pub struct LentMut<'a, T> {
 /// Lends a slice or view to calls on `cuda`, which wait for what wrote it before.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if `cuda` is not on `stream`.
+/// [`Error::InvalidArgument`] if `cuda` is not on `stream`, or if that is being captured while cudarc
+/// tracks events.
 pub fn lend<'a, T: Scalar>(
     cuda: &Cuda,
     stream: &'a CudaStream,
@@ -68,7 +76,8 @@ pub fn lend<'a, T: Scalar>(
 /// Lends a slice or view for writing to calls on `cuda`, which wait for what used it before.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if `cuda` is not on `stream`.
+/// [`Error::InvalidArgument`] if `cuda` is not on `stream`, or if that is being captured while cudarc
+/// tracks events.
 pub fn lend_mut<'a, T: Scalar>(
     cuda: &Cuda,
     stream: &'a CudaStream,
@@ -84,10 +93,15 @@ pub fn lend_mut<'a, T: Scalar>(
 /// Events recorded on another stream would say nothing about the backend's work.
 fn same_stream(cuda: &Cuda, stream: &CudaStream) -> Result<()> {
     let same_context = cuda.context().is(stream.context().cu_ctx().cast());
-    if same_context && cuda.stream() == stream.cu_stream().cast() {
-        return Ok(());
+    if !same_context || cuda.stream() != stream.cu_stream().cast() {
+        return Err(Error::invalid("stream", "the backend's own stream", "another one"));
     }
-    Err(Error::invalid("stream", "the backend's own stream", "another one"))
+    // cudarc would keep the driver's error to itself, and the capture would be lost.
+    if stream.context().is_managing_stream_synchronization() && cuda.is_capturing()? {
+        let expected = "one that is not being captured, as cudarc tracks events";
+        return Err(Error::invalid("stream", expected, "a capture"));
+    }
+    Ok(())
 }
 
 impl<T: Scalar> Lent<'_, T> {

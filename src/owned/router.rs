@@ -212,7 +212,8 @@ impl Routing {
         &self.weights
     }
 
-    /// Plans which row of an expert-major buffer each assignment takes.
+    /// Plans which row of an expert-major buffer each assignment takes. On the CPU, whichever backend
+    /// has routed: the plan is the same everywhere.
     ///
     /// # Errors
     /// Those of [`Backend::plan`].

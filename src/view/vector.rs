@@ -122,6 +122,12 @@ impl<T: Scalar, S: Space> VectorMut<'_, T, S> {
         VectorMut { ptr: self.ptr, len: self.len, memory: PhantomData }
     }
 
+    /// A shorter shared borrow of the same elements.
+    #[must_use]
+    pub const fn as_ref(&self) -> VectorRef<'_, T, S> {
+        VectorRef { ptr: self.ptr, len: self.len, memory: PhantomData }
+    }
+
     /// The first `len` elements and the others; all are the first's if there are no more.
     #[cfg(feature = "cuda")]
     pub(crate) fn split_at(self, len: usize) -> (Self, Self) {

@@ -2,7 +2,7 @@
 
 use cosmoe::cuda::interop;
 use cosmoe::{Backend, GatherArgs};
-use cudarc::driver::CudaContext;
+use cudarc::driver::{CudaContext, sys};
 
 use crate::streams::gathers;
 
@@ -11,6 +11,7 @@ crate::tests!("interop":
     the_backend_keeps_the_stream,
     only_the_backends_own_stream_is_taken,
     slices_that_are_too_short,
+    lending_to_a_capture_is_refused,
 );
 
 /// Memory written on one stream, used on another: cudarc's events order the two.
@@ -74,4 +75,35 @@ fn slices_that_are_too_short() {
     let mut lent = interop::lend_mut(&cuda, &stream, &mut slice).unwrap();
     assert_eq!(lent.matrix((3, 2), 2).unwrap_err().to_string(), expected);
     assert_eq!(lent.vector().len(), 5);
+}
+
+/// Where cudarc tracks events, which no capture survives; and what was lent before is usable in one.
+fn lending_to_a_capture_is_refused() {
+    const MODE: sys::CUstreamCaptureMode =
+        sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let tokens = stream.clone_htod(&[1.0_f32, 2.0]).unwrap();
+    let map = stream.clone_htod(&[1, 0]).unwrap();
+    let mut grouped = stream.alloc_zeros::<f32>(2).unwrap();
+    let graph = {
+        let lent = interop::lend(&cuda, &stream, &tokens).unwrap();
+        let map = interop::lend(&cuda, &stream, &map).unwrap();
+        let mut grouped = interop::lend_mut(&cuda, &stream, &mut grouped).unwrap();
+        stream.begin_capture(MODE).unwrap();
+        let error = interop::lend(&cuda, &stream, &tokens).unwrap_err().to_string();
+        let expected = "stream: expected one that is not being captured, as cudarc tracks events, \
+                        found a capture";
+        assert_eq!(error, expected);
+        let args = GatherArgs {
+            tokens: lent.matrix((2, 1), 1).unwrap(),
+            assignment_of_row: map.vector(),
+            top_k: 1,
+        };
+        cuda.gather(args, grouped.matrix((2, 1), 1).unwrap()).unwrap();
+        stream.end_capture(sys::CUgraphInstantiate_flags(0)).unwrap().unwrap()
+    };
+    graph.launch().unwrap();
+    assert_eq!(stream.clone_dtoh(&grouped).unwrap(), [2.0, 1.0]);
 }

@@ -153,7 +153,7 @@ impl Context {
     }
 
     /// Makes this context current until the result is dropped.
-    pub(super) fn enter(&self) -> Result<Current> {
+    pub(in crate::cuda) fn enter(&self) -> Result<Current> {
         Current::enter(self.raw)
     }
 
@@ -215,7 +215,7 @@ fn current() -> Result<sys::CUcontext> {
 }
 
 /// A context made current on this thread; what was current before is again when this is dropped.
-pub(super) struct Current {
+pub(in crate::cuda) struct Current {
     pushed: bool,
     /// Current is a thread's state.
     not_send: PhantomData<*mut ()>,

@@ -113,7 +113,7 @@ impl Stream {
     }
 
     /// Whether calls are recorded into a graph instead of run.
-    pub(super) fn is_capturing(&self, _current: &Current) -> Result<bool> {
+    pub(in crate::cuda) fn is_capturing(&self, _current: &Current) -> Result<bool> {
         // The legacy default stream cannot be captured, and asking fails while another one is.
         if self.raw.addr() <= LEGACY {
             return Ok(false);
