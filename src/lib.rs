@@ -13,6 +13,11 @@
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 
+/// The programs of docs/linking.md are compiled, and run where they can be.
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../docs/linking.md")]
+struct Linking;
+
 pub mod chain;
 #[cfg(feature = "cuda")]
 pub mod cuda;

@@ -3,6 +3,8 @@
 mod budget;
 mod budgets;
 mod emulate;
+mod examples;
+mod install;
 #[path = "../../build/kernels/mod.rs"]
 #[allow(dead_code, reason = "the build script uses what this program does not")]
 mod kernels;
@@ -24,9 +26,9 @@ cargo xtask TASK
 
   test [--all]          Everything that must pass: kernels for every architecture, build without
                         default features, unit, integration and command-line tests, the CUDA
-                        tests on emulated devices, doc tests, the README's commands. --all adds the
-                        heavy sweeps (COSMOE_TEST_ALL=1) and a second pass with overflow checks and
-                        debug assertions.
+                        tests on emulated devices, doc tests, the examples, the README's commands.
+                        --all adds the heavy sweeps (COSMOE_TEST_ALL=1) and a second pass with
+                        overflow checks and debug assertions.
   lint [--advisories]   Format, clippy and docs with warnings denied, cargo-deny's bans, licences
                         and sources. --advisories adds known vulnerabilities (fetches a database).
   toolkit               The CUDA compiler that builds will use: one that is there already, else
@@ -38,6 +40,7 @@ cargo xtask TASK
   budgets [--bless]     Counts what kernels do, on the emulated device, and compares with budgets.tsv:
                         a figure that rose fails. --bless writes the table anew.
   package               What `cargo package` packs builds by itself, with and without nvcc.
+  install --prefix P    The C interface under the folder P: libcosmoe.so and .a, cosmoe.h, cosmoe.pc.
   emulate -- COMMAND    Runs COMMAND with the emulated CUDA device for a driver: what it loads as
                         libcuda.so.1 is crates/cuda-emulator, built for release.
   help                  This text.
@@ -71,6 +74,11 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["budgets"] => budgets::budgets(false),
         ["budgets", "--bless"] => budgets::budgets(true),
         ["package"] => package::package(),
+        ["install", "--prefix", prefix] => install::install(prefix),
+        ["install", ..] => {
+            let expected = "install: expected `--prefix FOLDER`; see `cargo xtask help`";
+            Err(Failure::usage(expected))
+        }
         ["prove"] => prove::prove(),
         ["emulate", "--", command @ ..] => emulate::emulate(command),
         ["emulate", ..] => emulate::emulate(&[]),
@@ -82,8 +90,8 @@ fn dispatch(args: &[String]) -> Result<()> {
             Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
-            let expected = "expected test, lint, toolkit, kernels, budgets, package, prove, emulate \
-                            or help";
+            let expected = "expected test, lint, toolkit, kernels, budgets, package, prove, install, \
+                            emulate or help";
             Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::run::{Failure, Result, Steps, cannot_start, cargo, execute, root, target_dir};
+use crate::run::{Failure, Result, Steps, cannot_start, cargo, execute, target_dir, version};
 use crate::toolkit::toolkit;
 
 pub(crate) fn package() -> Result<()> {
@@ -64,16 +64,6 @@ fn unpack() -> Result<PathBuf> {
     std::fs::create_dir_all(&parent).map_err(|error| problem(&parent, &error))?;
     execute(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(parent))?;
     Ok(source)
-}
-
-/// The workspace's version, which is the package's.
-fn version() -> Result<String> {
-    let path = root().join("Cargo.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| problem(&path, &error))?;
-    let version =
-        text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
-    let expected = || Failure::new(format!("{}: expected version = \"...\"", path.display()));
-    version.map(str::to_owned).ok_or_else(expected)
 }
 
 fn of(task: &str, source: &Path) -> Command {

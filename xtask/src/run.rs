@@ -148,12 +148,28 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(folder)
 }
 
-/// The cargo that runs this program, in the repository's root. Kernels are built without warnings
-/// and, unless the caller says otherwise, for one architecture; they must be there unless NVCC is
-/// set to nothing.
-pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+/// The workspace's version, which all packages have.
+pub(crate) fn version() -> Result<String> {
+    let path = root().join("Cargo.toml");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let expected = || Failure::new(format!("{}: expected version = \"...\"", path.display()));
+    version.map(str::to_owned).ok_or_else(expected)
+}
+
+/// The cargo that runs this program, in the repository's root.
+pub(crate) fn plain_cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
+    command
+}
+
+/// The same for tests: kernels are built without warnings and, unless the caller says otherwise, for
+/// one architecture; they must be there unless NVCC is set to nothing.
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = plain_cargo(args);
     command.env("COSMOE_KERNEL_WARNINGS", "deny");
     if std::env::var_os("COSMOE_CUDA_ARCHS").is_none() {
         command.env("COSMOE_CUDA_ARCHS", "80");

@@ -1,12 +1,25 @@
 //! `cargo xtask test`: everything that must pass.
 
 use crate::run::{Result, Steps, cargo, execute, execute_all, target_dir};
-use crate::{budget, emulate, readme};
+use crate::{budget, emulate, examples, readme};
 
 /// Release builds: routing without optimisation takes minutes.
 const TESTS: &[&str] = &["test", "--workspace", "--release", "--tests"];
 const DOC_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--doc"];
 const CUDA_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--test", "cuda"];
+const C_TESTS: &[&str] =
+    &["test", "--package", "cosmoe-capi", "--release", "--test", "abi", "--test", "c"];
+/// With the checks of handles that builds with debug assertions have.
+const C_CHECKED: &[&str] = &[
+    "test",
+    "--package",
+    "cosmoe-capi",
+    "--release",
+    "--test",
+    "abi",
+    "--config",
+    "profile.release.package.cosmoe-capi.debug-assertions=true",
+];
 const NO_DEFAULTS: &[&str] = &["check", "--package", "cosmoe", "--no-default-features", "--lib"];
 
 pub(crate) fn test(all: bool) -> Result<()> {
@@ -15,7 +28,14 @@ pub(crate) fn test(all: bool) -> Result<()> {
     steps.command("build without default features", &mut command(NO_DEFAULTS, all))?;
     steps.command("unit, integration and command-line tests", &mut command(TESTS, all))?;
     steps.run("CUDA tests on the emulated device", || on_the_emulated_device(all))?;
+    steps.run("the C interface on the emulated device", || {
+        let mut tests = command(C_TESTS, all);
+        emulate::prepare(&mut tests)?;
+        execute(&mut tests)
+    })?;
+    steps.command("the C interface, handles checked", &mut command(C_CHECKED, all))?;
     steps.command("doc tests", &mut command(DOC_TESTS, all))?;
+    steps.run("the examples", examples::check)?;
     steps.run("the README's commands", readme::check)?;
     if all {
         let mut checked = command(TESTS, all);

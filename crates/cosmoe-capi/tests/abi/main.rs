@@ -1,0 +1,9 @@
+//! The interface as C calls it: on the CPU, and on a CUDA device where there is one.
+#![allow(missing_docs, unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod calls;
+mod layer;
+mod misuse;
+mod pointers;
+mod threads;
+mod values;
