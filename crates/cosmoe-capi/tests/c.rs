@@ -58,25 +58,49 @@ fn by_rust<B: cosmoe::Backend<Space = cosmoe::Host>>(backend: B) -> Vec<u8> {
     bytes
 }
 
+/// The CPU, and CUDA if there is a device. Where one is demanded, its lack is a failure.
+fn devices() -> &'static [&'static str] {
+    let Err(error) = cosmoe::cuda::Cuda::new(0) else { return &["cpu", "cuda"] };
+    let required = ["COSMOE_REQUIRE_DEVICE", "CUDA_EMULATOR"];
+    let required = required.iter().any(|name| std::env::var_os(name).is_some());
+    assert!(!required, "no CUDA device: {error}");
+    eprintln!("SKIPPED on CUDA: {error}");
+    &["cpu"]
+}
+
+/// On every device the program has the bits of the Rust API.
+fn check_engine(compiler: Command) {
+    let expected = by_rust(cosmoe::Cpu::new());
+    let program = Program::new(compiler, &engine());
+    for device in devices() {
+        assert!(program.results(device) == expected, "{device}");
+    }
+}
+
 #[test]
 fn the_engine_has_the_bits_of_the_rust_api() {
     let lines = std::fs::read_to_string(engine()).unwrap().lines().count();
     assert!(lines < 150, "an example of {lines} lines");
-    let expected = by_rust(cosmoe::Cpu::new());
-    let program = Program::new(strict("cc", "gnu11"), &engine());
-    assert!(program.results("cpu") == expected);
-    match cosmoe::cuda::Cuda::new(0) {
-        Ok(cuda) => {
-            assert!(by_rust(cosmoe::cuda::Staged::new(cuda)) == expected);
-            assert!(program.results("cuda") == expected);
-        }
-        Err(error) => {
-            let required = ["COSMOE_REQUIRE_DEVICE", "CUDA_EMULATOR"];
-            let required = required.iter().any(|name| std::env::var_os(name).is_some());
-            assert!(!required, "no CUDA device: {error}");
-            eprintln!("SKIPPED on CUDA: {error}");
-        }
+    check_engine(strict("cc", "gnu11"));
+    if let Ok(cuda) = cosmoe::cuda::Cuda::new(0) {
+        // So do the CPU and the device in Rust.
+        assert!(by_rust(cosmoe::cuda::Staged::new(cuda)) == by_rust(cosmoe::Cpu::new()));
     }
+}
+
+#[test]
+fn the_engine_as_cplusplus() {
+    let mut compiler = strict("c++", "c++17");
+    compiler.args(["-x", "c++"]);
+    check_engine(compiler);
+}
+
+/// Also what it leaks, on the CPU: a CUDA driver keeps its contexts.
+#[test]
+fn the_engine_under_address_sanitizer() {
+    let mut compiler = strict("cc", "gnu11");
+    compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]);
+    check_engine(compiler);
 }
 
 /// The C programs of the documentation, built by the command that stands beside them, run; where a comment
@@ -120,23 +144,6 @@ fn destdir_and_blanks() {
     command.env("PKG_CONFIG_PATH", lib.join("pkgconfig")).args(["--libs", "cosmoe"]);
     let said = String::from_utf8(succeed(&mut command).stdout).unwrap();
     assert_eq!(said.trim(), "-L/opt/my\\ libs/lib -lcosmoe");
-}
-
-#[test]
-fn the_engine_as_cplusplus() {
-    let mut compiler = strict("c++", "c++17");
-    compiler.args(["-x", "c++"]);
-    let program = Program::new(compiler, &engine());
-    assert!(program.results("cpu") == by_rust(cosmoe::Cpu::new()));
-}
-
-/// Also what it leaks.
-#[test]
-fn the_engine_under_address_sanitizer() {
-    let mut compiler = strict("cc", "gnu11");
-    compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]);
-    let program = Program::new(compiler, &engine());
-    assert!(program.results("cpu") == by_rust(cosmoe::Cpu::new()));
 }
 
 #[test]
