@@ -257,9 +257,9 @@ typedef struct cosmoe_workspace_size {
 typedef struct cosmoe_plan_args {
     // sizeof(cosmoe_plan_args).
     size_t struct_size;
-    // [T, K] int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
+    // `[T, K]` int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
     const DLTensor *ids;
-    // [T, K] f32; NULL unless weights decide what is dropped.
+    // `[T, K]` f32; NULL unless weights decide what is dropped.
     const DLTensor *weights;
 } cosmoe_plan_args;
 
@@ -268,20 +268,20 @@ typedef struct cosmoe_plan_args {
 typedef struct cosmoe_plan_out {
     // sizeof(cosmoe_plan_out).
     size_t struct_size;
-    // [E]: valid assignments.
+    // `[E]`: valid assignments.
     const DLTensor *expert_demand;
-    // [E]: assignments that have a row.
+    // `[E]`: assignments that have a row.
     const DLTensor *expert_counts;
-    // [E + 1]: first row of each expert's padded segment; the last entry is the row count.
+    // `[E + 1]`: first row of each expert's padded segment; the last entry is the row count.
     const DLTensor *expert_offsets;
-    // [T*K]: -1 is dropped, masked or invalid.
+    // `[T*K]`: -1 is dropped, masked or invalid.
     const DLTensor *row_of_assignment;
-    // [cosmoe_plan_max_rows]: -1 is padding, also from the row count on.
+    // `[cosmoe_plan_max_rows]`: -1 is padding, also from the row count on.
     const DLTensor *assignment_of_row;
-    // [cosmoe_plan_max_rows / align]: the expert of each block of rows, -1 behind the last. NULL if not wanted,
+    // `[cosmoe_plan_max_rows / align]`: the expert of each block of rows, -1 behind the last. NULL if not wanted,
     // and with align 1.
     const DLTensor *expert_of_block;
-    // [2]: assignments dropped for capacity; ids that were invalid.
+    // `[2]`: assignments dropped for capacity; ids that were invalid.
     const DLTensor *stats;
 } cosmoe_plan_out;
 
@@ -289,9 +289,9 @@ typedef struct cosmoe_plan_out {
 typedef struct cosmoe_gather_args {
     // sizeof(cosmoe_gather_args).
     size_t struct_size;
-    // [T, D], elements of 1, 2 or 4 bytes.
+    // `[T, D]`, elements of 1, 2 or 4 bytes.
     const DLTensor *tokens;
-    // [rows] int32, one entry per grouped row; entries outside 0..T*K are padding.
+    // `[rows]` int32, one entry per grouped row; entries outside 0..T*K are padding.
     const DLTensor *assignment_of_row;
     // K: assignment a belongs to token a / K.
     int64_t top_k;
@@ -301,11 +301,11 @@ typedef struct cosmoe_gather_args {
 typedef struct cosmoe_combine_args {
     // sizeof(cosmoe_combine_args).
     size_t struct_size;
-    // [rows, D] f32, f16 or bf16: the experts' outputs, expert-major. Padding rows are never read.
+    // `[rows, D]` f32, f16 or bf16: the experts' outputs, expert-major. Padding rows are never read.
     const DLTensor *grouped;
-    // [T*K] int32; entries outside 0..rows are skipped.
+    // `[T*K]` int32; entries outside 0..rows are skipped.
     const DLTensor *row_of_assignment;
-    // [T, K] f32.
+    // `[T, K]` f32.
     const DLTensor *weights;
 } cosmoe_combine_args;
 
@@ -313,9 +313,9 @@ typedef struct cosmoe_combine_args {
 typedef struct cosmoe_route_args {
     // sizeof(cosmoe_route_args).
     size_t struct_size;
-    // [T, D] f32, f16 or bf16; T may be 0.
+    // `[T, D]` f32, f16 or bf16; T may be 0.
     const DLTensor *tokens;
-    // [1] uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
+    // `[1]` uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
     // weights 0, scores 0. NULL: all are real.
     const DLTensor *num_tokens;
 } cosmoe_route_args;
@@ -324,11 +324,11 @@ typedef struct cosmoe_route_args {
 typedef struct cosmoe_route_out {
     // sizeof(cosmoe_route_out).
     size_t struct_size;
-    // [T, K] int32, best first.
+    // `[T, K]` int32, best first.
     const DLTensor *ids;
-    // [T, K] f32.
+    // `[T, K]` f32.
     const DLTensor *weights;
-    // [T, E] f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
+    // `[T, E]` f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
     const DLTensor *scores;
 } cosmoe_route_out;
 
@@ -336,7 +336,7 @@ typedef struct cosmoe_route_out {
 typedef struct cosmoe_select_args {
     // sizeof(cosmoe_select_args).
     size_t struct_size;
-    // [T, E] f32, f16 or bf16; T may be 0.
+    // `[T, E]` f32, f16 or bf16; T may be 0.
     const DLTensor *logits;
     // As in cosmoe_route_args.
     const DLTensor *num_tokens;
@@ -346,13 +346,13 @@ typedef struct cosmoe_select_args {
 typedef struct cosmoe_router_weights {
     // sizeof(cosmoe_router_weights).
     size_t struct_size;
-    // [E, D] in the tokens' dtype or f32, behind a projection [E, R] f32. NULL: a router that only selects.
+    // `[E, D]` in the tokens' dtype or f32, behind a projection `[E, R]` f32. NULL: a router that only selects.
     const DLTensor *experts;
-    // [E] f32, or NULL.
+    // `[E]` f32, or NULL.
     const DLTensor *bias;
-    // [R, D] in the tokens' dtype or f32: a token x becomes P x + p. NULL without one.
+    // `[R, D]` in the tokens' dtype or f32: a token x becomes P x + p. NULL without one.
     const DLTensor *projection;
-    // [R] f32, or NULL.
+    // `[R]` f32, or NULL.
     const DLTensor *projection_bias;
 } cosmoe_router_weights;
 
@@ -381,14 +381,14 @@ enum cosmoe_status cosmoe_plan_config_init(struct cosmoe_plan_config *config,
                                            size_t struct_size,
                                            int64_t num_experts);
 
-// The length of assignment_of_row for [tokens, top_k] ids, and the most rows that the expert-major buffer
+// The length of assignment_of_row for `[tokens, top_k]` ids, and the most rows that the expert-major buffer
 // can need: T*K + min(E, T*K) * (align - 1).
 enum cosmoe_status cosmoe_plan_max_rows(const struct cosmoe_plan_config *config,
                                         int64_t tokens,
                                         int64_t top_k,
                                         int64_t *out);
 
-// The workspace of a cosmoe_plan of [tokens, top_k] ids: never less for more tokens.
+// The workspace of a cosmoe_plan of `[tokens, top_k]` ids: never less for more tokens.
 enum cosmoe_status cosmoe_plan_workspace(const struct cosmoe_backend *backend,
                                          const struct cosmoe_plan_config *config,
                                          int64_t tokens,
@@ -402,12 +402,12 @@ enum cosmoe_status cosmoe_plan(const struct cosmoe_backend *backend,
                                const struct cosmoe_plan_out *out,
                                struct cosmoe_workspace *workspace);
 
-// Copies each grouped row's token row; padding rows become zero. grouped is [rows, D] of the tokens' dtype.
+// Copies each grouped row's token row; padding rows become zero. grouped is `[rows, D]` of the tokens' dtype.
 enum cosmoe_status cosmoe_gather(const struct cosmoe_backend *backend,
                                  const struct cosmoe_gather_args *args,
                                  const DLTensor *grouped);
 
-// Sums each token's expert outputs, weighted. out is [T, D] of grouped's dtype.
+// Sums each token's expert outputs, weighted. out is `[T, D]` of grouped's dtype.
 enum cosmoe_status cosmoe_combine(const struct cosmoe_backend *backend,
                                   const struct cosmoe_combine_args *args,
                                   const DLTensor *out);
@@ -483,7 +483,7 @@ enum cosmoe_status cosmoe_workspace_new(const struct cosmoe_backend *backend,
                                         const struct cosmoe_workspace_size *size,
                                         struct cosmoe_workspace **out);
 
-// Makes a workspace of the caller's memory on the backend's device, which outlives it: two [bytes] uint8
+// Makes a workspace of the caller's memory on the backend's device, which outlives it: two `[bytes]` uint8
 // tensors that share nothing with each other or with any argument of a call. The caller has zeroed state.
 enum cosmoe_status cosmoe_workspace_borrow(const struct cosmoe_backend *backend,
                                            const DLTensor *scratch,

@@ -205,7 +205,7 @@ pub unsafe extern "C" fn cosmoe_plan_config_init(
     guard(|| unsafe { growing::initialise("config", config, defaults, struct_size) })
 }
 
-/// The length of assignment_of_row for [tokens, top_k] ids, and the most rows that the expert-major buffer
+/// The length of assignment_of_row for `[tokens, top_k]` ids, and the most rows that the expert-major buffer
 /// can need: T*K + min(E, T*K) * (align - 1).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_plan_max_rows(

@@ -19,9 +19,9 @@ use crate::workspace::{self, cosmoe_workspace, cosmoe_workspace_size};
 pub struct cosmoe_plan_args {
     /// sizeof(cosmoe_plan_args).
     pub struct_size: usize,
-    /// [T, K] int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
+    /// `[T, K]` int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
     pub ids: *const DLTensor,
-    /// [T, K] f32; NULL unless weights decide what is dropped.
+    /// `[T, K]` f32; NULL unless weights decide what is dropped.
     pub weights: *const DLTensor,
 }
 
@@ -38,20 +38,20 @@ unsafe impl Growing for cosmoe_plan_args {
 pub struct cosmoe_plan_out {
     /// sizeof(cosmoe_plan_out).
     pub struct_size: usize,
-    /// [E]: valid assignments.
+    /// `[E]`: valid assignments.
     pub expert_demand: *const DLTensor,
-    /// [E]: assignments that have a row.
+    /// `[E]`: assignments that have a row.
     pub expert_counts: *const DLTensor,
-    /// [E + 1]: first row of each expert's padded segment; the last entry is the row count.
+    /// `[E + 1]`: first row of each expert's padded segment; the last entry is the row count.
     pub expert_offsets: *const DLTensor,
-    /// [T*K]: -1 is dropped, masked or invalid.
+    /// `[T*K]`: -1 is dropped, masked or invalid.
     pub row_of_assignment: *const DLTensor,
-    /// [cosmoe_plan_max_rows]: -1 is padding, also from the row count on.
+    /// `[cosmoe_plan_max_rows]`: -1 is padding, also from the row count on.
     pub assignment_of_row: *const DLTensor,
-    /// [cosmoe_plan_max_rows / align]: the expert of each block of rows, -1 behind the last. NULL if not wanted,
+    /// `[cosmoe_plan_max_rows / align]`: the expert of each block of rows, -1 behind the last. NULL if not wanted,
     /// and with align 1.
     pub expert_of_block: *const DLTensor,
-    /// [2]: assignments dropped for capacity; ids that were invalid.
+    /// `[2]`: assignments dropped for capacity; ids that were invalid.
     pub stats: *const DLTensor,
 }
 
@@ -67,9 +67,9 @@ unsafe impl Growing for cosmoe_plan_out {
 pub struct cosmoe_gather_args {
     /// sizeof(cosmoe_gather_args).
     pub struct_size: usize,
-    /// [T, D], elements of 1, 2 or 4 bytes.
+    /// `[T, D]`, elements of 1, 2 or 4 bytes.
     pub tokens: *const DLTensor,
-    /// [rows] int32, one entry per grouped row; entries outside 0..T*K are padding.
+    /// `[rows]` int32, one entry per grouped row; entries outside 0..T*K are padding.
     pub assignment_of_row: *const DLTensor,
     /// K: assignment a belongs to token a / K.
     pub top_k: i64,
@@ -87,11 +87,11 @@ unsafe impl Growing for cosmoe_gather_args {
 pub struct cosmoe_combine_args {
     /// sizeof(cosmoe_combine_args).
     pub struct_size: usize,
-    /// [rows, D] f32, f16 or bf16: the experts' outputs, expert-major. Padding rows are never read.
+    /// `[rows, D]` f32, f16 or bf16: the experts' outputs, expert-major. Padding rows are never read.
     pub grouped: *const DLTensor,
-    /// [T*K] int32; entries outside 0..rows are skipped.
+    /// `[T*K]` int32; entries outside 0..rows are skipped.
     pub row_of_assignment: *const DLTensor,
-    /// [T, K] f32.
+    /// `[T, K]` f32.
     pub weights: *const DLTensor,
 }
 
@@ -130,7 +130,7 @@ impl<H: Home> PlanOutputs<'_, H> {
     }
 }
 
-/// The workspace of a cosmoe_plan of [tokens, top_k] ids: never less for more tokens.
+/// The workspace of a cosmoe_plan of `[tokens, top_k]` ids: never less for more tokens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_plan_workspace(
     backend: *const cosmoe_backend,
@@ -205,7 +205,7 @@ unsafe fn plan<H: Home>(
     }
 }
 
-/// Copies each grouped row's token row; padding rows become zero. grouped is [rows, D] of the tokens' dtype.
+/// Copies each grouped row's token row; padding rows become zero. grouped is `[rows, D]` of the tokens' dtype.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_gather(
     backend: *const cosmoe_backend,
@@ -261,7 +261,7 @@ unsafe fn gather<T: Scalar, H: Home>(
     Ok(())
 }
 
-/// Sums each token's expert outputs, weighted. out is [T, D] of grouped's dtype.
+/// Sums each token's expert outputs, weighted. out is `[T, D]` of grouped's dtype.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_combine(
     backend: *const cosmoe_backend,

@@ -19,9 +19,9 @@ use crate::workspace::{self, cosmoe_workspace, cosmoe_workspace_size};
 pub struct cosmoe_route_args {
     /// sizeof(cosmoe_route_args).
     pub struct_size: usize,
-    /// [T, D] f32, f16 or bf16; T may be 0.
+    /// `[T, D]` f32, f16 or bf16; T may be 0.
     pub tokens: *const DLTensor,
-    /// [1] uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
+    /// `[1]` uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
     /// weights 0, scores 0. NULL: all are real.
     pub num_tokens: *const DLTensor,
 }
@@ -38,7 +38,7 @@ unsafe impl Growing for cosmoe_route_args {
 pub struct cosmoe_select_args {
     /// sizeof(cosmoe_select_args).
     pub struct_size: usize,
-    /// [T, E] f32, f16 or bf16; T may be 0.
+    /// `[T, E]` f32, f16 or bf16; T may be 0.
     pub logits: *const DLTensor,
     /// As in cosmoe_route_args.
     pub num_tokens: *const DLTensor,
@@ -56,11 +56,11 @@ unsafe impl Growing for cosmoe_select_args {
 pub struct cosmoe_route_out {
     /// sizeof(cosmoe_route_out).
     pub struct_size: usize,
-    /// [T, K] int32, best first.
+    /// `[T, K]` int32, best first.
     pub ids: *const DLTensor,
-    /// [T, K] f32.
+    /// `[T, K]` f32.
     pub weights: *const DLTensor,
-    /// [T, E] f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
+    /// `[T, E]` f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
     pub scores: *const DLTensor,
 }
 

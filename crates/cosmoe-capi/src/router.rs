@@ -20,13 +20,13 @@ use crate::tensor::{DLTensor, Takes, Tensor};
 pub struct cosmoe_router_weights {
     /// sizeof(cosmoe_router_weights).
     pub struct_size: usize,
-    /// [E, D] in the tokens' dtype or f32, behind a projection [E, R] f32. NULL: a router that only selects.
+    /// `[E, D]` in the tokens' dtype or f32, behind a projection `[E, R]` f32. NULL: a router that only selects.
     pub experts: *const DLTensor,
-    /// [E] f32, or NULL.
+    /// `[E]` f32, or NULL.
     pub bias: *const DLTensor,
-    /// [R, D] in the tokens' dtype or f32: a token x becomes P x + p. NULL without one.
+    /// `[R, D]` in the tokens' dtype or f32: a token x becomes P x + p. NULL without one.
     pub projection: *const DLTensor,
-    /// [R] f32, or NULL.
+    /// `[R]` f32, or NULL.
     pub projection_bias: *const DLTensor,
 }
 

@@ -179,7 +179,7 @@ pub unsafe extern "C" fn cosmoe_workspace_new(
     })
 }
 
-/// Makes a workspace of the caller's memory on the backend's device, which outlives it: two [bytes] uint8
+/// Makes a workspace of the caller's memory on the backend's device, which outlives it: two `[bytes]` uint8
 /// tensors that share nothing with each other or with any argument of a call. The caller has zeroed state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_workspace_borrow(
