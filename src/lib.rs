@@ -5,6 +5,7 @@
 #![doc = "[docs/building.md]: https://docs.rs/crate/cosmoe/latest/source/docs/building.md"]
 #![doc = "[docs/command-line.md]: https://docs.rs/crate/cosmoe/latest/source/docs/command-line.md"]
 #![doc = "[docs/cuda.md]: https://docs.rs/crate/cosmoe/latest/source/docs/cuda.md"]
+#![doc = "[docs/linking.md]: https://docs.rs/crate/cosmoe/latest/source/docs/linking.md"]
 #![doc = "[docs/semantics.md]: https://docs.rs/crate/cosmoe/latest/source/docs/semantics.md"]
 #![doc = "[docs/targets.md]: https://docs.rs/crate/cosmoe/latest/source/docs/targets.md"]
 #![doc = "[docs/validation.md]: https://docs.rs/crate/cosmoe/latest/source/docs/validation.md"]

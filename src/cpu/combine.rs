@@ -11,7 +11,12 @@ const COLUMNS: usize = 512;
 /// Bytes that a task writes at least.
 const TASK_BYTES: usize = 32 << 10;
 
-pub(super) fn combine<T: Element>(level: Level, args: CombineArgs<'_, T>, out: MatrixMut<'_, T>) {
+pub(super) fn combine<T: Element>(
+    level: Level,
+    tasks: usize,
+    args: CombineArgs<'_, T>,
+    out: MatrixMut<'_, T>,
+) {
     let row_bytes = out.cols() * size_of::<T>();
     if row_bytes == 0 {
         return;
@@ -21,7 +26,7 @@ pub(super) fn combine<T: Element>(level: Level, args: CombineArgs<'_, T>, out: M
     let args = &args;
     let sum = |(first, out): (usize, MatrixMut<'_, T>)| level.run(Combine { args, first, out });
     let chunks = out.into_row_chunks(chunk).enumerate().map(|(i, rows)| (i * chunk, rows));
-    if few { chunks.for_each(sum) } else { share(chunks, sum) }
+    if few { chunks.for_each(sum) } else { share(tasks, chunks, sum) }
 }
 
 /// Consecutive tokens.

@@ -8,7 +8,7 @@ use crate::view::MatrixMut;
 /// Bytes that a task copies at least.
 const TASK_BYTES: usize = 64 << 10;
 
-pub(super) fn gather<T: Scalar>(args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) {
+pub(super) fn gather<T: Scalar>(tasks: usize, args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) {
     let sources = args.assignment_of_row.as_slice();
     let assignments = args.tokens.rows() * args.top_k;
     let row_bytes = args.tokens.cols() * size_of::<T>();
@@ -26,5 +26,5 @@ pub(super) fn gather<T: Scalar>(args: GatherArgs<'_, T>, grouped: MatrixMut<'_, 
         }
     };
     let chunks = grouped.into_row_chunks(chunk).enumerate().map(|(i, rows)| (i * chunk, rows));
-    if sources.len() <= chunk { chunks.for_each(copy) } else { share(chunks, copy) }
+    if sources.len() <= chunk { chunks.for_each(copy) } else { share(tasks, chunks, copy) }
 }

@@ -83,7 +83,7 @@ impl Backend for Cpu {
 
     fn prepare(&self, config: &RouterConfig, args: PrepareArgs<'_>) -> Result<Prepared<Self>> {
         check::prepare(config, &args, check::anywhere)?;
-        let terms = prepare::expert_terms(self.level, config, args.experts);
+        let terms = prepare::expert_terms(self.level, config, args.experts)?;
         Ok(Prepared::new(config, args.experts, terms))
     }
 
@@ -94,8 +94,7 @@ impl Backend for Cpu {
         prepared: &mut Prepared<Self>,
     ) -> Result<()> {
         check::refresh(config, &args, prepared, None, check::anywhere)?;
-        prepare::refresh(self.level, config, args.experts, prepared.terms_mut());
-        Ok(())
+        prepare::refresh(self.level, config, args.experts, prepared.terms_mut())
     }
 
     fn route_workspace(&self, config: &RouterConfig, shape: RouteShape) -> Result<WorkspaceSize> {
@@ -172,13 +171,13 @@ impl Backend for Cpu {
 
     fn gather<T: Scalar>(&self, args: GatherArgs<'_, T>, grouped: MatrixMut<'_, T>) -> Result<()> {
         check::gather(&args, &grouped, check::anywhere)?;
-        gather::gather(args, grouped);
+        gather::gather(self.tasks, args, grouped);
         Ok(())
     }
 
     fn combine<T: Element>(&self, args: CombineArgs<'_, T>, out: MatrixMut<'_, T>) -> Result<()> {
         check::combine(&args, &out, check::anywhere)?;
-        combine::combine(self.level, args, out);
+        combine::combine(self.level, self.tasks, args, out);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::score::tile::{Squares, TokenRows};
 use super::scratch::Scratch;
 use crate::config::RouterConfig;
 use crate::element::{DType, Element};
+use crate::error::{Error, Result};
 use crate::simd::Level;
 use crate::view::{FloatMatrixRef, each};
 
@@ -40,10 +41,10 @@ pub(super) fn expert_terms(
     level: Level,
     config: &RouterConfig,
     experts: FloatMatrixRef<'_>,
-) -> ExpertTerms {
+) -> Result<ExpertTerms> {
     let mut made = ExpertTerms::default();
-    refresh(level, config, experts, &mut made);
-    made
+    refresh(level, config, experts, &mut made)?;
+    Ok(made)
 }
 
 pub(super) fn refresh(
@@ -51,23 +52,32 @@ pub(super) fn refresh(
     config: &RouterConfig,
     experts: FloatMatrixRef<'_>,
     made: &mut ExpertTerms,
-) {
+) -> Result<()> {
     let count = experts.rows();
     let score = config.score();
+    // All memory before anything is changed.
     let ExpertTerms { terms, scales } = made;
-    terms.clear();
-    scales.clear();
+    let short = count.saturating_sub(terms.len());
+    terms.try_reserve_exact(short).map_err(|_| no_memory(count * size_of::<f32>()))?;
     if !needs_squares(score) {
+        terms.clear();
         terms.resize(count, 0.0);
-        return;
+        scales.clear();
+        return Ok(());
     }
     let size = ProductSize::new(level, 1, experts.cols(), norm_order(experts.dtype()));
-    let pieces = [size.wide_words(ROWS), size.square_rows(ROWS), size.square_words(ROWS)];
+    let most = ROWS.min(count);
+    let pieces = [size.wide_words(most), size.square_rows(most), size.square_words(most)];
     let words = Scratch::words(&pieces) + PanelBuffers::words(size);
-    let mut bytes = vec![0; Scratch::bytes(words)];
+    let mut bytes = Vec::new();
+    let len = Scratch::bytes(words);
+    bytes.try_reserve_exact(len).map_err(|_| no_memory(len))?;
+    bytes.resize(len, 0);
+    terms.clear();
+    scales.clear();
     let mut scratch = Scratch::from_bytes(&mut bytes);
-    let wide = scratch.floats(size.wide_words(ROWS));
-    let mut squares = Squares::take(&mut scratch, size, ROWS);
+    let wide = scratch.floats(size.wide_words(most));
+    let mut squares = Squares::take(&mut scratch, size, most);
     let staging = PanelBuffers::take(&mut scratch, size).staging;
     let mut sum_squares = |tokens: TokenRows<'_>, squares: &mut Squares<'_>| {
         let (wide, staging) = (&mut *wide, &mut *staging);
@@ -75,7 +85,6 @@ pub(super) fn refresh(
         level.run(WidenTokens { tokens, order, wide, staging, squares });
     };
 
-    terms.reserve_exact(count);
     for first in (0..count).step_by(ROWS) {
         let rows = ROWS.min(count - first);
         let tokens = TokenRows { view: experts, first, rows, scale: 1.0 };
@@ -96,6 +105,11 @@ pub(super) fn refresh(
         }
         *term = row_term(score, Side::Expert, *term, scale);
     }
+    Ok(())
+}
+
+fn no_memory(bytes: usize) -> Error {
+    Error::size("experts", "an extent that there is memory for", format!("{bytes} bytes"))
 }
 
 /// Norms follow the order of the rows' own dtype.

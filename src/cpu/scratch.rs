@@ -79,10 +79,18 @@ impl<'a> Workers<'a> {
     }
 }
 
-/// Calls `work` on every item, in the caller's pool, without memory of its own.
-pub(crate) fn share<I: Iterator<Item: Send> + Send>(items: I, work: impl Fn(I::Item) + Sync) {
+/// Calls `work` on every item, in up to `tasks` tasks of the caller's pool, without memory of its own.
+pub(crate) fn share<I: Iterator<Item: Send> + Send>(
+    tasks: usize,
+    items: I,
+    work: impl Fn(I::Item) + Sync,
+) {
+    if tasks == 1 {
+        items.for_each(work);
+        return;
+    }
     let queue = Queue(Mutex::new(items));
-    let tasks = rayon::current_num_threads();
+    let tasks = tasks.min(rayon::current_num_threads());
     (0..tasks).into_par_iter().for_each(|_| queue.drain(&work));
 }
 

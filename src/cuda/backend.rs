@@ -5,7 +5,7 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::driver::{Context, Stream};
+use super::driver::{Context, Stream, zero};
 use super::policy::{RowPolicy, ScorePolicy};
 use super::{ExpertTerms, combine, gather, plan, prepare, route, select};
 use crate::backend::{
@@ -61,6 +61,20 @@ impl Cuda {
         super::built()?;
         // SAFETY: as the caller vouches.
         Ok(Self::on(unsafe { Stream::foreign(stream) }?))
+    }
+
+    /// [`from_raw`](Self::from_raw) for a stream of device `ordinal`. A special handle is of the context
+    /// that is current on this thread if that is the device's, else of the device's primary context.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new); [`Error::InvalidArgument`](crate::Error::InvalidArgument) if the stream is another device's.
+    ///
+    /// # Safety
+    /// As for [`from_raw`](Self::from_raw).
+    pub unsafe fn from_raw_on(ordinal: usize, stream: *mut c_void) -> Result<Self> {
+        super::built()?;
+        // SAFETY: as the caller vouches.
+        Ok(Self::on(unsafe { Stream::foreign_on(ordinal, stream) }?))
     }
 
     /// A stream that `keep` keeps alive, with its context.
@@ -125,9 +139,27 @@ impl Cuda {
     /// Waits until the stream has done everything submitted so far.
     ///
     /// # Errors
-    /// The device's own, also of calls submitted earlier.
+    /// The device's own, also of calls submitted earlier;
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) while the stream is being captured.
     pub fn synchronize(&self) -> Result<()> {
         self.stream.synchronize()
+    }
+
+    /// Makes bytes 0 in stream order, for instance the `state` of a workspace before its first call.
+    ///
+    /// # Errors
+    /// [`Error::WrongDevice`](crate::Error::WrongDevice) if they are not this device's, the device's own.
+    pub fn zero(&self, memory: VectorMut<'_, u8, CudaSpace>) -> Result<()> {
+        if memory.is_empty() {
+            return Ok(());
+        }
+        let address = memory.as_ptr().addr();
+        self.stream.check_memory("memory", address)?;
+        zero(&self.stream, address as u64, memory.len())
+    }
+
+    pub(super) fn shared_stream(&self) -> &Arc<Stream> {
+        &self.stream
     }
 
     /// Whether calls are recorded into a graph instead of run.

@@ -38,6 +38,7 @@ mod registry;
 mod route;
 mod select;
 mod staged;
+mod workspace;
 
 pub use backend::Cuda;
 pub use buffer::Buffer;
@@ -46,6 +47,7 @@ pub use policy::{RowPolicy, ScorePolicy};
 pub use prepare::ExpertTerms;
 pub use registry::{Build, Kernel};
 pub use staged::{Staged, StagedTerms};
+pub use workspace::StreamWorkspace;
 
 use crate::error::{Error, Result};
 

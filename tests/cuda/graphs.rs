@@ -1,7 +1,10 @@
 //! Calls captured into a graph, and the graph launched with other numbers in the same memory.
 
-use cosmoe::cuda::{Buffer, interop};
-use cosmoe::{Backend, CombineArgs, Cpu, GatherArgs, MatrixRef, PrepareArgs, RouterConfig, oracle};
+use cosmoe::cuda::{Buffer, StreamWorkspace, interop};
+use cosmoe::{
+    Backend, CombineArgs, Cpu, GatherArgs, MatrixRef, PrepareArgs, RouterConfig, WorkspaceSize,
+    oracle,
+};
 use cudarc::driver::{CudaContext, sys};
 use half::bf16;
 
@@ -12,6 +15,8 @@ crate::tests!("graphs":
     a_capture_outlives_the_backend,
     prepare_refuses_a_capture_and_leaves_it_whole,
     a_weight_update_is_captured_and_replayed,
+    what_is_dropped_in_a_capture_is_freed_later,
+    waiting_and_allocating_refuse_a_capture,
 );
 
 const MODE: sys::CUstreamCaptureMode =
@@ -160,4 +165,76 @@ fn a_weight_update_is_captured_and_replayed() {
         assert_eq!(scales, expected, "seed {seed}");
         assert_eq!(scales.iter().any(|&scale| scale != 1.0), seed.is_multiple_of(2));
     }
+}
+
+/// Bytes that a workspace of these tests takes: more than a pool keeps for small things.
+const SIZE: WorkspaceSize = WorkspaceSize { scratch: 64 << 20, state: 64 };
+
+fn what_is_dropped_in_a_capture_is_freed_later() {
+    let context = CudaContext::new(0).unwrap();
+    let stream = context.new_stream().unwrap();
+    let cuda = interop::from_stream(&stream).unwrap();
+    let experts = Buffer::new(&cuda, &[1.0_f32; 4]).unwrap();
+    let map = Buffer::new(&cuda, &[1, 0]).unwrap();
+    let tokens = Buffer::new(&cuda, &[5_u8, 6]).unwrap();
+    let mut grouped = Buffer::new(&cuda, &[0_u8; 2]).unwrap();
+    let config = RouterConfig::builder(2, 1).build().unwrap();
+    let free_bytes = || {
+        stream.synchronize().unwrap();
+        context.mem_get_info().unwrap().0
+    };
+    // What the driver takes for good is taken.
+    drop(StreamWorkspace::new(&cuda, SIZE).unwrap());
+    let before = free_bytes();
+    for _ in 0..3 {
+        let args = PrepareArgs { experts: experts.matrix(0, (2, 2), 2).unwrap().into() };
+        let prepared = cuda.prepare(&config, args).unwrap();
+        let mut workspace = StreamWorkspace::new(&cuda, SIZE).unwrap();
+        assert_eq!(workspace.size(), SIZE);
+        assert_eq!(workspace.lend(&cuda).unwrap().scratch.len(), SIZE.scratch);
+        stream.begin_capture(MODE).unwrap();
+        drop((prepared, workspace));
+        let args = GatherArgs {
+            tokens: tokens.matrix(0, (2, 1), 1).unwrap(),
+            assignment_of_row: map.vector(0..2).unwrap(),
+            top_k: 1,
+        };
+        cuda.gather(args, grouped.matrix_mut(0, (2, 1), 1).unwrap()).unwrap();
+        let graph = stream.end_capture(NO_FLAGS).unwrap().unwrap();
+        graph.launch().unwrap();
+        assert_eq!(grouped.read().unwrap(), [6, 5]);
+        grouped.write(&[0, 0]).unwrap();
+    }
+    // The next allocation of the stream frees it.
+    drop(StreamWorkspace::new(&cuda, WorkspaceSize { scratch: 1, state: 1 }).unwrap());
+    let after = free_bytes();
+    assert!(after + (32 << 20) > before, "{before} bytes were free, now {after}");
+}
+
+fn waiting_and_allocating_refuse_a_capture() {
+    let context = CudaContext::new(0).unwrap();
+    let (stream, other) = (context.new_stream().unwrap(), context.new_stream().unwrap());
+    let cuda = interop::from_stream(&stream).unwrap();
+    let mut state = Buffer::new(&cuda, &[7_u8; 16]).unwrap();
+    let mut workspace = StreamWorkspace::new(&cuda, SIZE).unwrap();
+    stream.begin_capture(MODE).unwrap();
+    let waits = cuda.synchronize().unwrap_err().to_string();
+    let allocates = StreamWorkspace::new(&cuda, SIZE).unwrap_err().to_string();
+    cuda.zero(state.vector_mut(4..8).unwrap()).unwrap();
+    let graph = stream.end_capture(NO_FLAGS).unwrap().unwrap();
+    let expected =
+        "stream: expected one that is not being captured, as this call waits, found a capture";
+    assert_eq!(waits, expected);
+    let expected = "stream: expected a stream that is not being captured, as this call allocates, \
+                    found a capture";
+    assert_eq!(allocates, expected);
+    graph.launch().unwrap();
+    cuda.synchronize().unwrap();
+    assert_eq!(state.read().unwrap(), [7, 7, 7, 7, 0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7]);
+
+    let elsewhere = interop::from_stream(&other).unwrap();
+    let error = workspace.lend(&elsewhere).unwrap_err().to_string();
+    let expected =
+        "workspace: expected what belongs to this backend's stream, found another stream's";
+    assert_eq!(error, expected);
 }

@@ -295,8 +295,8 @@ fn a_refresh_takes_what_was_prepared() {
     let other = PrepareArgs { experts: two.matrix(0, (4, 1), 1).unwrap().into() };
     refused(&config(Score::Cosine, 4), other, "prepared: expected shape [2, 2], found [4, 1]");
     let error = Cuda::new(0).unwrap().refresh(&cosine, args(), &mut prepared).unwrap_err();
-    let message = "prepared: expected what the stream of this backend has prepared, found another \
-                   stream's";
+    let message =
+        "prepared: expected what belongs to this backend's stream, found another stream's";
     assert_eq!(error.to_string(), message);
     cuda.clone().refresh(&cosine, args(), &mut prepared).unwrap();
 }

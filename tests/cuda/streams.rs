@@ -20,6 +20,8 @@ crate::tests!("streams":
     the_callers_current_context_stays,
     managed_memory,
     several_threads_share_a_backend,
+    special_handles_of_a_device,
+    a_context_like_one_that_was_destroyed,
 );
 
 const TOKENS: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
@@ -174,4 +176,51 @@ fn several_threads_share_a_backend() {
             });
         }
     });
+}
+
+/// Without a current context, or with another device's, they are the primary context's.
+fn special_handles_of_a_device() {
+    // SAFETY: no context is one of those that can be current.
+    unsafe { result::ctx::set_current(null_mut()) }.unwrap();
+    for handle in [0, 1, 2] {
+        let raw = without_provenance_mut(handle);
+        // SAFETY: special handles need no stream.
+        let cuda = unsafe { Cuda::from_raw_on(0, raw) }.unwrap();
+        assert_eq!((cuda.ordinal(), cuda.stream()), (0, raw));
+        gathers(&cuda);
+    }
+    let missing = devices().unwrap().len();
+    // SAFETY: as above.
+    let error = unsafe { Cuda::from_raw_on(missing, null_mut()) }.unwrap_err();
+    let expected = format!("ordinal: expected a device below {missing}, found {missing}");
+    assert_eq!(error.to_string(), expected);
+    if missing == 1 {
+        return;
+    }
+    let first = cuda();
+    // SAFETY: as above; the stream is alive.
+    let (second, error) = unsafe {
+        let second = Cuda::from_raw_on(1, null_mut()).unwrap();
+        (second, Cuda::from_raw_on(1, first.stream()).unwrap_err())
+    };
+    assert_eq!(second.ordinal(), 1);
+    gathers(&second);
+    let expected = "stream: expected a stream of CUDA device 1, found one of CUDA device 0";
+    assert_eq!(error.to_string(), expected);
+}
+
+/// A handle that comes again does not mean the kernels that were loaded for the old one.
+fn a_context_like_one_that_was_destroyed() {
+    for _ in 0..3 {
+        let mut context = null_mut();
+        // SAFETY: device 0 exists; the context is destroyed after the backend is dropped.
+        unsafe {
+            let made = sys::cuCtxCreate_v4(&raw mut context, null_mut(), 0, 0);
+            assert_eq!(made, sys::CUresult::CUDA_SUCCESS);
+            gathers(&Cuda::from_raw(null_mut()).unwrap());
+            // A second backend finds the first one's kernels.
+            gathers(&Cuda::from_raw(null_mut()).unwrap());
+            assert_eq!(sys::cuCtxDestroy_v2(context), sys::CUresult::CUDA_SUCCESS);
+        }
+    }
 }

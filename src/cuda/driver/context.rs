@@ -3,13 +3,13 @@
 //! Kernels are loaded once a context, when its first backend is made, and never unloaded: a graph
 //! that was captured from them may be launched at any later time. A primary context is retained for
 //! as long as the process lives, so its kernels stay valid; any other context takes its kernels
-//! along when its owner destroys it.
+//! along when its owner destroys it. Its handle may come again then, its id does not.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::sys;
 
@@ -27,30 +27,22 @@ pub(in crate::cuda) struct Context {
     facts: DeviceFacts,
     has_memory_pools: bool,
     functions: BTreeMap<&'static str, sys::CUfunction>,
+    parked: Mutex<Vec<Parked>>,
 }
 
 // SAFETY: the driver's handles may be used from any thread, several at a time.
 unsafe impl Send for Context {}
-// SAFETY: as above; nothing in here changes.
+// SAFETY: as above; what changes in here is behind a lock.
 unsafe impl Sync for Context {}
 
-/// The contexts in use.
-static CONTEXTS: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+/// The contexts that were used, by the driver's ids of them.
+static CONTEXTS: Mutex<Vec<(u64, Arc<Context>)>> = Mutex::new(Vec::new());
 
-enum Known {
-    /// A primary context, retained: its handle keeps its meaning.
-    Primary(Arc<Context>),
-    /// A context that its owner may destroy once nothing of ours uses it.
-    Foreign(Weak<Context>),
-}
-
-impl Known {
-    fn get(&self) -> Option<Arc<Context>> {
-        match self {
-            Self::Primary(context) => Some(Arc::clone(context)),
-            Self::Foreign(context) => context.upgrade(),
-        }
-    }
+/// Memory that was given up while its stream was being captured.
+#[derive(Debug)]
+struct Parked {
+    stream: usize,
+    address: sys::CUdeviceptr,
 }
 
 impl Context {
@@ -67,6 +59,19 @@ impl Context {
         context
     }
 
+    /// The context that is current on this thread if it is of that device, else the device's primary one.
+    pub(super) fn current_or_primary(ordinal: usize) -> Result<Arc<Self>> {
+        super::initialise()?;
+        let raw = current()?;
+        if !raw.is_null() {
+            let context = Self::of(raw)?;
+            if usize::try_from(context.ordinal()) == Ok(ordinal) {
+                return Ok(context);
+            }
+        }
+        Self::primary(ordinal)
+    }
+
     /// The context that is current on this thread.
     pub(super) fn current() -> Result<Arc<Self>> {
         super::initialise()?;
@@ -80,18 +85,19 @@ impl Context {
 
     /// The context of a handle that is alive.
     pub(super) fn of(raw: sys::CUcontext) -> Result<Arc<Self>> {
+        let mut id = 0;
+        // SAFETY: the caller's handle is alive; the pointer is to a live number.
+        check(unsafe { sys::cuCtxGetId(raw, &raw mut id) })?;
         // Nothing panics while the list is being changed.
         let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-        contexts.retain(|known| known.get().is_some());
-        if let Some(context) = contexts.iter().filter_map(Known::get).find(|c| c.raw == raw) {
-            return Ok(context);
+        if let Some((_, context)) = contexts.iter().find(|(known, _)| *known == id) {
+            return Ok(Arc::clone(context));
         }
         let context = Arc::new(Self::load(raw)?);
-        contexts.push(if context.retain_if_primary()? {
-            Known::Primary(Arc::clone(&context))
-        } else {
-            Known::Foreign(Arc::downgrade(&context))
-        });
+        context.retain_if_primary()?;
+        // What had this handle before has been destroyed.
+        contexts.retain(|(_, known)| known.raw != raw);
+        contexts.push((id, Arc::clone(&context)));
         Ok(context)
     }
 
@@ -129,27 +135,44 @@ impl Context {
         let (capability, multiprocessors) = (device.capability()?, device.multiprocessors()?);
         let facts = DeviceFacts { capability, multiprocessors };
         let has_memory_pools = device.has_memory_pools()?;
-        Ok(Self { raw, device, facts, has_memory_pools, functions })
+        let parked = Mutex::default();
+        Ok(Self { raw, device, facts, has_memory_pools, functions, parked })
     }
 
-    /// Retains this context, for ever, if it is its device's primary one: whether it is.
-    fn retain_if_primary(&self) -> Result<bool> {
+    /// Retains this context, for ever, if it is its device's primary one.
+    fn retain_if_primary(&self) -> Result<()> {
         let device = self.device.0;
         let (mut flags, mut active): (c_uint, c_int) = (0, 0);
         // SAFETY: the handle is a device's; the pointers are to live numbers.
         check(unsafe { sys::cuDevicePrimaryCtxGetState(device, &raw mut flags, &raw mut active) })?;
         if active == 0 {
-            return Ok(false);
+            return Ok(());
         }
         let mut raw = null_mut();
         // SAFETY: the handle is a device's; the pointer is to a live handle.
         check(unsafe { sys::cuDevicePrimaryCtxRetain(&raw mut raw, device) })?;
         if raw == self.raw {
-            return Ok(true);
+            return Ok(());
         }
         // SAFETY: this undoes the retain above.
-        check(unsafe { sys::cuDevicePrimaryCtxRelease_v2(device) })?;
-        Ok(false)
+        check(unsafe { sys::cuDevicePrimaryCtxRelease_v2(device) })
+    }
+
+    /// Keeps memory that cannot be freed now, as its stream is being captured, for
+    /// [`unpark`](Self::unpark).
+    pub(super) fn park(&self, stream: usize, address: sys::CUdeviceptr) {
+        self.parked().push(Parked { stream, address });
+    }
+
+    /// Gives up what is kept of a stream.
+    pub(super) fn unpark(&self, stream: usize) -> Vec<sys::CUdeviceptr> {
+        let of_it = |parked: &mut Parked| parked.stream == stream;
+        self.parked().extract_if(.., of_it).map(|parked| parked.address).collect()
+    }
+
+    fn parked(&self) -> MutexGuard<'_, Vec<Parked>> {
+        // Nothing panics while the list is being changed.
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes this context current until the result is dropped.

@@ -25,6 +25,7 @@ impl StreamMemory {
             let expected = "a stream that is not being captured, as this call allocates";
             return Err(Error::invalid("stream", expected, "a capture"));
         }
+        free_parked(stream)?;
         let mut address = 0;
         // SAFETY: the context is current, the stream alive, the pointer to a live address.
         check(unsafe {
@@ -48,33 +49,66 @@ impl StreamMemory {
         if same_context && self.stream.as_raw() == of.as_raw() {
             return Ok(());
         }
-        let expected = "what the stream of this backend has prepared";
+        let expected = "what belongs to this backend's stream";
         Err(Error::invalid(argument, expected, "another stream's"))
+    }
+
+    /// Fills `bytes` bytes from the start, as many as there are or fewer, in the stream's order.
+    pub(in crate::cuda) fn zero(&mut self, bytes: usize) -> Result<()> {
+        zero(&self.stream, self.address, bytes)
     }
 
     fn free(&self) -> Result<()> {
         let context = self.stream.context();
         let current = context.enter()?;
-        // Order on the stream is enough where there is one stream for all threads.
-        let ordered = context.has_memory_pools()
-            && !self.stream.is_per_thread()
-            && !self.stream.is_capturing(&current)?;
-        if ordered {
-            // SAFETY: the memory is ours, and what uses it was submitted to this stream before.
-            return check(unsafe { sys::cuMemFreeAsync(self.address, self.stream.handle()) });
+        if self.stream.is_capturing(&current)? {
+            // Freeing would become part of the graph, and waiting would end the capture.
+            context.park(self.stream.as_raw().addr(), self.address);
+            return Ok(());
         }
-        context.synchronize()?;
-        // SAFETY: the memory is ours, and nothing that uses it is still running.
-        check(unsafe { sys::cuMemFree_v2(self.address) })
+        free_parked(&self.stream)?;
+        free(&self.stream, self.address)
     }
 }
 
 impl Drop for StreamMemory {
     fn drop(&mut self) {
-        // Where the driver refuses (the context is lost, or a capture forbids waiting), the memory
-        // stays with the context until that ends.
+        // Where the driver refuses (the context is lost), the memory stays with the context until that
+        // ends.
         let _ = self.free();
     }
+}
+
+/// Fills memory of the stream's context with 0.
+pub(in crate::cuda) fn zero(stream: &Stream, address: u64, bytes: usize) -> Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let _current = stream.context().enter()?;
+    // SAFETY: callers have as many bytes there, which work of this stream alone uses.
+    check(unsafe { sys::cuMemsetD8Async(address, 0, bytes, stream.handle()) })
+}
+
+/// Frees what was given up while the stream was being captured. It is not any more, and its context is
+/// current.
+fn free_parked(stream: &Stream) -> Result<()> {
+    for address in stream.context().unpark(stream.as_raw().addr()) {
+        free(stream, address)?;
+    }
+    Ok(())
+}
+
+/// Frees memory of a stream that is not being captured. Its context is current.
+fn free(stream: &Stream, address: sys::CUdeviceptr) -> Result<()> {
+    let context = stream.context();
+    // Order on the stream is enough where there is one stream for all threads.
+    if context.has_memory_pools() && !stream.is_per_thread() {
+        // SAFETY: the memory is ours, and what uses it was submitted to this stream before.
+        return check(unsafe { sys::cuMemFreeAsync(address, stream.handle()) });
+    }
+    context.synchronize()?;
+    // SAFETY: the memory is ours, and nothing that uses it is still running.
+    check(unsafe { sys::cuMemFree_v2(address) })
 }
 
 /// Memory that any stream of its context may use; freeing it waits for all of them.

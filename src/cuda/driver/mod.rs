@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 pub(super) use context::Context;
 pub(super) use launch::{Grid, launch};
-pub(super) use memory::{DeviceMemory, StreamMemory};
+pub(super) use memory::{DeviceMemory, StreamMemory, zero};
 pub(super) use stream::Stream;
 
 /// The oldest driver that runs kernels of CUDA 13, which this build's are unless nvcc was older.

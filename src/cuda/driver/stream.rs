@@ -74,6 +74,27 @@ impl Stream {
         Ok(Self { raw, context, owner: Owner::Other(None) })
     }
 
+    /// A stream of someone else's on that device. Special handles are of the context that is current, or
+    /// where that is another device's, or none, of the device's primary one.
+    ///
+    /// # Safety
+    /// As for [`foreign`](Self::foreign).
+    pub(in crate::cuda) unsafe fn foreign_on(ordinal: usize, raw: *mut c_void) -> Result<Self> {
+        super::initialise()?;
+        if raw.addr() <= PER_THREAD {
+            let context = Context::current_or_primary(ordinal)?;
+            return Ok(Self { raw: raw.cast(), context, owner: Owner::Other(None) });
+        }
+        // SAFETY: as the caller vouches.
+        let stream = unsafe { Self::foreign(raw) }?;
+        let found = stream.context.ordinal();
+        if usize::try_from(found) == Ok(ordinal) {
+            return Ok(stream);
+        }
+        let expected = format!("a stream of CUDA device {ordinal}");
+        Err(Error::invalid("stream", expected, format!("one of CUDA device {found}")))
+    }
+
     /// A stream of a context, which `keep` keeps alive.
     ///
     /// # Safety
@@ -107,7 +128,11 @@ impl Stream {
 
     /// Waits for everything submitted so far.
     pub(in crate::cuda) fn synchronize(&self) -> Result<()> {
-        let _current = self.context.enter()?;
+        let current = self.context.enter()?;
+        if self.is_capturing(&current)? {
+            let expected = "one that is not being captured, as this call waits";
+            return Err(Error::invalid("stream", expected, "a capture"));
+        }
         // SAFETY: the stream is alive and its context current.
         check(unsafe { sys::cuStreamSynchronize(self.raw) })
     }
