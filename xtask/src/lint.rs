@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::run::{Failure, Result, Steps, cargo, execute, root};
 use crate::toolkit::toolkit;
-use crate::tools;
+use crate::{candle, tools};
 
 pub(crate) fn lint(advisories: bool) -> Result<()> {
     let mut steps = Steps::new("lint");
@@ -14,6 +14,7 @@ pub(crate) fn lint(advisories: bool) -> Result<()> {
     steps.run("toolkit", || toolkit().map(drop))?;
     steps.command("clippy", &mut clippy(&[]))?;
     steps.command("clippy without default features", &mut clippy(&["--no-default-features"]))?;
+    steps.run("clippy of the candle adapter's CUDA path", candle::clippy)?;
     let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
     steps.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.run("dependencies", || dependencies(advisories))?;
@@ -69,7 +70,7 @@ fn clippy(features: &[&'static str]) -> Command {
 
 fn dependencies(advisories: bool) -> Result<()> {
     let mut command = Command::new(tools::cargo_deny()?);
-    command.current_dir(root()).args(["--all-features", "--locked", "check"]);
+    command.current_dir(root()).args(["--workspace", "--all-features", "--locked", "check"]);
     command.args(["bans", "licenses", "sources"]);
     if advisories {
         command.arg("advisories");

@@ -2,6 +2,7 @@
 
 mod budget;
 mod budgets;
+mod candle;
 mod emulate;
 mod examples;
 mod install;
@@ -9,6 +10,7 @@ mod install;
 #[allow(dead_code, reason = "the build script uses what this program does not")]
 mod kernels;
 mod lint;
+mod manifests;
 mod package;
 mod prove;
 mod readme;
@@ -39,7 +41,8 @@ cargo xtask TASK
                         from PyPI, and lists what it cannot say.
   budgets [--bless]     Counts what kernels do, on the emulated device, and compares with budgets.tsv:
                         a figure that rose fails. --bless writes the table anew.
-  package               What `cargo package` packs builds by itself, with and without nvcc.
+  package               What `cargo package` packs builds by itself, with and without nvcc: the
+                        library, the C interface, the candle adapter.
   install --prefix P    The C interface under the folder P: libcosmoe.so and .a, cosmoe.h, cosmoe.pc.
   emulate -- COMMAND    Runs COMMAND with the emulated CUDA device for a driver: what it loads as
                         libcuda.so.1 is crates/cuda-emulator, built for release.

@@ -1,5 +1,5 @@
-//! `cargo xtask package`: what `cargo package` puts into the archive builds by itself, with and
-//! without nvcc.
+//! `cargo xtask package`: what `cargo package` puts into the archives builds by itself, the library with
+//! and without nvcc.
 
 use std::collections::BTreeMap;
 use std::env::consts::EXE_SUFFIX;
@@ -10,6 +10,10 @@ use std::time::SystemTime;
 use crate::run::{Failure, Result, Steps, cannot_start, cargo, execute, target_dir, version};
 use crate::toolkit::toolkit;
 
+/// What is published, in that order: the library, then what depends on it.
+const LIBRARY: &str = "cosmoe";
+const DEPENDENTS: [&str; 2] = ["cosmoe-capi", "cosmoe-candle"];
+
 pub(crate) fn package() -> Result<()> {
     let mut steps = Steps::new("package");
     let mut nvcc = None;
@@ -17,11 +21,15 @@ pub(crate) fn package() -> Result<()> {
         nvcc = toolkit()?;
         Ok(())
     })?;
-    let mut command = cargo(["package", "--package", "cosmoe", "--no-verify", "--allow-dirty"]);
-    steps.command("archive", command.args(["--offline", "--quiet"]))?;
-    let mut source = PathBuf::new();
+    let mut command = cargo(["package", "--no-verify", "--allow-dirty", "--offline", "--quiet"]);
+    for name in [LIBRARY].into_iter().chain(DEPENDENTS) {
+        command.args(["--package", name]);
+    }
+    steps.command("archives", &mut command)?;
+    let (mut source, mut dependents) = (PathBuf::new(), Vec::new());
     steps.run("unpack", || {
-        source = unpack()?;
+        source = unpack(LIBRARY)?;
+        dependents = DEPENDENTS.into_iter().map(unpack).collect::<Result<_>>()?;
         Ok(())
     })?;
     let before = files(&source)?;
@@ -37,6 +45,14 @@ pub(crate) fn package() -> Result<()> {
     let mut bare = of("check", &source);
     bare.arg("--no-default-features").env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
     steps.command("check without default features", &mut bare)?;
+    for (name, folder) in DEPENDENTS.into_iter().zip(&dependents) {
+        let mut dependent = of("build", folder);
+        // Where it will be published is nothing yet, or an older version.
+        let patch = format!("patch.crates-io.{LIBRARY}.path={:?}", source.display().to_string());
+        dependent.args(["--config", &patch]);
+        dependent.env("NVCC", "").env_remove("COSMOE_REQUIRE_CUDA");
+        steps.command(&format!("build {name}"), &mut dependent)?;
+    }
     steps.run("the sources are as they were", || {
         // The lock file is cargo's to write.
         if files(&source)? == before {
@@ -52,9 +68,9 @@ fn folder() -> PathBuf {
     target_dir().join("package-check")
 }
 
-/// A fresh copy of the archive's content.
-fn unpack() -> Result<PathBuf> {
-    let name = format!("cosmoe-{}", version()?);
+/// A fresh copy of an archive's content.
+fn unpack(package: &str) -> Result<PathBuf> {
+    let name = format!("{package}-{}", version()?);
     let archive = target_dir().join("package").join(format!("{name}.crate"));
     let source = folder().join(name);
     if source.exists() {

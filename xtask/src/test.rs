@@ -1,14 +1,14 @@
 //! `cargo xtask test`: everything that must pass.
 
 use crate::run::{Result, Steps, cargo, execute, execute_all, target_dir};
-use crate::{budget, emulate, examples, readme};
+use crate::{budget, emulate, examples, manifests, readme};
 
 /// Release builds: routing without optimisation takes minutes.
 const TESTS: &[&str] = &["test", "--workspace", "--release", "--tests"];
-const DOC_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--doc"];
+const DOC_TESTS: &[&str] =
+    &["test", "--package", "cosmoe", "--package", "cosmoe-candle", "--release", "--doc"];
 const CUDA_TESTS: &[&str] = &["test", "--package", "cosmoe", "--release", "--test", "cuda"];
-const C_TESTS: &[&str] =
-    &["test", "--package", "cosmoe-capi", "--release", "--test", "abi", "--test", "c"];
+const C_TESTS: &[&str] = &["test", "--package", "cosmoe-capi", "--release", "--tests"];
 /// With the checks of handles that builds with debug assertions have.
 const C_CHECKED: &[&str] = &[
     "test",
@@ -37,6 +37,7 @@ pub(crate) fn test(all: bool) -> Result<()> {
     steps.command("doc tests", &mut command(DOC_TESTS, all))?;
     steps.run("the examples", examples::check)?;
     steps.run("the README's commands", readme::check)?;
+    steps.run("the documentation's manifests", manifests::check)?;
     if all {
         let mut checked = command(TESTS, all);
         checked
