@@ -162,8 +162,11 @@ impl Cuda {
         &self.stream
     }
 
-    /// Whether calls are recorded into a graph instead of run.
-    pub(super) fn is_capturing(&self) -> Result<bool> {
+    /// Whether the stream is being captured: calls are then recorded into a graph instead of run.
+    ///
+    /// # Errors
+    /// The device's own.
+    pub fn is_capturing(&self) -> Result<bool> {
         self.stream.is_capturing(&self.stream.context().enter()?)
     }
 

@@ -65,7 +65,8 @@ typedef struct {
 
 
 // What every function returns. A call that failed has written nothing but the message of
-// cosmoe_last_error_message, and the next valid call works.
+// cosmoe_last_error_message, and the next valid call works; only after a CUDA error that ends its context (700 and
+// the like) no call on that context does.
 typedef enum cosmoe_status {
     // A defect of the library: please report it.
     COSMOE_INTERNAL = -1,
@@ -115,7 +116,7 @@ typedef enum cosmoe_capacity {
     COSMOE_CAPACITY_UNLIMITED = 0,
     // capacity_per_expert.
     COSMOE_CAPACITY_PER_EXPERT = 1,
-    // ceil(T*K * capacity_factor / E - 1e-9).
+    // ceil(T*K * capacity_factor / E - 1e-9), where T counts masked rows too.
     COSMOE_CAPACITY_FACTOR = 2,
 } cosmoe_capacity;
 
@@ -168,7 +169,7 @@ typedef struct cosmoe_backend cosmoe_backend;
 // each with a workspace of its own; cosmoe_router_refresh waits for their calls.
 typedef struct cosmoe_router cosmoe_router;
 
-// Memory for intermediate results of one call at a time; on CUDA of one stream's calls.
+// Memory for intermediate results: of one call at a time, which is seen to, and on CUDA of one stream.
 typedef struct cosmoe_workspace cosmoe_workspace;
 
 // Where a backend computes. All zeros but struct_size and device are defaults.
@@ -178,11 +179,13 @@ typedef struct cosmoe_backend_config {
     // {kDLCPU, 0}, or {kDLCUDA, number of the device}.
     DLDevice device;
     // CUDA: a CUstream or cudaStream_t, which outlives the backend and all that is made with it. NULL and 1
-    // are the legacy default stream, 2 is the default stream of the thread that makes a call; they belong to the
-    // context that is current when the backend is made. NULL on the CPU.
+    // are the legacy default stream, 2 is the default stream of the thread that makes a call; they are of the
+    // context that is current when the backend is made, or where that is another device's, or none, of the device's
+    // primary one. NULL on the CPU.
     void *stream;
-    // CPU: how many threads of its own the backend has. 0: as many as the machine has, shared by all
-    // backends that say 0. 0 on CUDA.
+    // CPU: 0 for as many threads as the process may use, started by the first backend that says 0 and shared by all
+    // that do; 1 for the calling thread alone; more for so many threads of the backend's own, which every call goes
+    // to. 0 on CUDA. After fork, threads are the parent's: make new backends with 1 or more.
     int64_t num_threads;
 } cosmoe_backend_config;
 
@@ -204,7 +207,8 @@ typedef struct cosmoe_router_config {
     float scale;
     // A cosmoe_gate; softmax over the selected by default.
     int32_t gate;
-    // Softmax over all, sigmoid, sqrt-softplus: not 0 to divide weights by their sum over the selected.
+    // Not 0 to divide weights by their sum over the selected. Of softmax over all, sigmoid and sqrt-softplus; of no
+    // meaning with the others.
     int32_t renormalize;
     // A cosmoe_bias_placement; in the score by default. Without a bias it says nothing.
     int32_t bias_placement;
@@ -237,9 +241,9 @@ typedef struct cosmoe_plan_config {
     int64_t capacity_per_expert;
     // Finite, 0 or more, with COSMOE_CAPACITY_FACTOR.
     double capacity_factor;
-    // The first expert that gets rows; 0 by default.
+    // The first expert that gets rows: those of this rank. Ids outside the window count as invalid.
     int64_t window_begin;
-    // One past the last expert that gets rows; E by default.
+    // One past the last expert that gets rows; 0, by default, is E.
     int64_t window_end;
 } cosmoe_plan_config;
 
@@ -259,12 +263,12 @@ typedef struct cosmoe_plan_args {
     size_t struct_size;
     // `[T, K]` int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
     const DLTensor *ids;
-    // `[T, K]` f32; NULL unless weights decide what is dropped.
+    // `[T, K]` f32, needed where weights decide what is dropped; else NULL, or not looked at.
     const DLTensor *weights;
 } cosmoe_plan_args;
 
-// What cosmoe_plan writes, int32 all: for every assignment a = t*K + k its row of the expert-major buffer, and
-// back.
+// What cosmoe_plan writes, int32 all, exactly as long as is said: for every assignment a = t*K + k its row of the
+// expert-major buffer, and back.
 typedef struct cosmoe_plan_out {
     // sizeof(cosmoe_plan_out).
     size_t struct_size;
@@ -278,8 +282,8 @@ typedef struct cosmoe_plan_out {
     const DLTensor *row_of_assignment;
     // `[cosmoe_plan_max_rows]`: -1 is padding, also from the row count on.
     const DLTensor *assignment_of_row;
-    // `[cosmoe_plan_max_rows / align]`: the expert of each block of rows, -1 behind the last. NULL if not wanted,
-    // and with align 1.
+    // `[cosmoe_plan_max_rows / align]`, rounded down: the expert of each block of rows, -1 behind the last. NULL if
+    // not wanted, and with align 1.
     const DLTensor *expert_of_block;
     // `[2]`: assignments dropped for capacity; ids that were invalid.
     const DLTensor *stats;
@@ -315,8 +319,8 @@ typedef struct cosmoe_route_args {
     size_t struct_size;
     // `[T, D]` f32, f16 or bf16; T may be 0.
     const DLTensor *tokens;
-    // `[1]` uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
-    // weights 0, scores 0. NULL: all are real.
+    // `[1]` uint32 (or int32, read as such) in the backend's memory: how many leading tokens are real, cut off at T.
+    // The rest get ids -1, weights 0, scores 0. NULL: all are real.
     const DLTensor *num_tokens;
 } cosmoe_route_args;
 
@@ -328,7 +332,7 @@ typedef struct cosmoe_route_out {
     const DLTensor *ids;
     // `[T, K]` f32.
     const DLTensor *weights;
-    // `[T, E]` f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
+    // `[T, E]` f32: the logits, with the bias where it is in the score. NULL if not wanted, and for cosmoe_select.
     const DLTensor *scores;
 } cosmoe_route_out;
 
@@ -364,7 +368,8 @@ extern "C" {
 enum cosmoe_status cosmoe_backend_new(const struct cosmoe_backend_config *config,
                                       struct cosmoe_backend **out);
 
-// Waits until all that was submitted to the backend's stream is done, and reports what went wrong there.
+// Waits until all that was submitted to the backend's stream is done, and reports what went wrong there. Not while
+// the stream is being captured.
 enum cosmoe_status cosmoe_backend_synchronize(const struct cosmoe_backend *backend);
 
 // Frees a backend; NULL is none. Routers and workspaces made with it go on working.
@@ -418,7 +423,8 @@ enum cosmoe_status cosmoe_route_workspace(const struct cosmoe_router *router,
                                           DLDataType dtype,
                                           struct cosmoe_workspace_size *out);
 
-// Scores every token against every expert and selects the K best of each.
+// Scores every token against every expert and selects the K best of each; on CUDA on the stream of the router's
+// backend.
 enum cosmoe_status cosmoe_route(const struct cosmoe_router *router,
                                 const struct cosmoe_route_args *args,
                                 const struct cosmoe_route_out *out,
@@ -459,16 +465,20 @@ enum cosmoe_status cosmoe_router_new(const struct cosmoe_backend *backend,
                                      const struct cosmoe_router_weights *weights,
                                      struct cosmoe_router **out);
 
-// Computes the experts' norms again, after their memory got new values; on CUDA in the order of the stream, and
-// part of a capture like any other call.
+// Computes the experts' norms again, after their memory got new values: no call may run in between. On CUDA in the
+// order of the stream, and part of a capture like any other call; on the CPU it allocates a buffer.
 enum cosmoe_status cosmoe_router_refresh(struct cosmoe_router *router);
 
-// Frees a router; NULL is none. Its weights stay the caller's.
+// Frees a router; NULL is none. Its weights stay the caller's. Graphs that were captured with a router need it as
+// long as they are launched.
 enum cosmoe_status cosmoe_router_free(struct cosmoe_router *router);
 
 // What the last call that failed on this thread said: the argument, what was expected, what was found.
 // Empty before the first failure. Valid until the next failure on this thread.
 const char *cosmoe_last_error_message(void);
+
+// The CUresult of the last call that failed on this thread, if that returned COSMOE_CUDA, else 0.
+int32_t cosmoe_last_cuda_error(void);
 
 // The name of a status, "unknown status" for any other number. Never NULL, never freed.
 const char *cosmoe_status_name(int32_t status);
@@ -478,19 +488,22 @@ const char *cosmoe_status_name(int32_t status);
 const char *cosmoe_version(void);
 
 // Makes a workspace in memory that the library allocates on the backend's device. It serves all calls whose
-// queries answered no more than size. On CUDA this waits for the device, as does freeing it.
+// queries answered no more than size. On CUDA it is allocated and freed in the order of the stream; not while that
+// is being captured.
 enum cosmoe_status cosmoe_workspace_new(const struct cosmoe_backend *backend,
                                         const struct cosmoe_workspace_size *size,
                                         struct cosmoe_workspace **out);
 
 // Makes a workspace of the caller's memory on the backend's device, which outlives it: two `[bytes]` uint8
-// tensors that share nothing with each other or with any argument of a call. The caller has zeroed state.
+// tensors, NULL for no bytes, that share nothing with each other or with any argument of a call. Zeroes state, in
+// the order of the stream.
 enum cosmoe_status cosmoe_workspace_borrow(const struct cosmoe_backend *backend,
                                            const DLTensor *scratch,
                                            const DLTensor *state,
                                            struct cosmoe_workspace **out);
 
-// Frees a workspace; NULL is none. Memory that was borrowed stays the caller's.
+// Frees a workspace; NULL is none. Memory that was borrowed stays the caller's. Graphs that were captured with a
+// workspace need it as long as they are launched.
 enum cosmoe_status cosmoe_workspace_free(struct cosmoe_workspace *workspace);
 
 #ifdef __cplusplus

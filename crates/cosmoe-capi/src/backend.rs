@@ -18,11 +18,13 @@ pub struct cosmoe_backend_config {
     /// {kDLCPU, 0}, or {kDLCUDA, number of the device}.
     pub device: DLDevice,
     /// CUDA: a CUstream or cudaStream_t, which outlives the backend and all that is made with it. NULL and 1
-    /// are the legacy default stream, 2 is the default stream of the thread that makes a call; they belong to the
-    /// context that is current when the backend is made. NULL on the CPU.
+    /// are the legacy default stream, 2 is the default stream of the thread that makes a call; they are of the
+    /// context that is current when the backend is made, or where that is another device's, or none, of the device's
+    /// primary one. NULL on the CPU.
     pub stream: *mut c_void,
-    /// CPU: how many threads of its own the backend has. 0: as many as the machine has, shared by all
-    /// backends that say 0. 0 on CUDA.
+    /// CPU: 0 for as many threads as the process may use, started by the first backend that says 0 and shared by all
+    /// that do; 1 for the calling thread alone; more for so many threads of the backend's own, which every call goes
+    /// to. 0 on CUDA. After fork, threads are the parent's: make new backends with 1 or more.
     pub num_threads: i64,
 }
 
@@ -77,7 +79,7 @@ pub unsafe extern "C" fn cosmoe_backend_new(
 
 #[cfg(feature = "cuda")]
 fn on_device(config: &cosmoe_backend_config) -> Result<AnyHome> {
-    use crate::home::{Home, OnCuda};
+    use crate::home::OnCuda;
     use crate::tensor::CUDA;
 
     if config.device.device_type != CUDA {
@@ -87,13 +89,12 @@ fn on_device(config: &cosmoe_backend_config) -> Result<AnyHome> {
         let (name, expected) = ("config.num_threads", "0 on CUDA");
         return Err(Failure::invalid(name, expected, config.num_threads));
     }
+    let ordinal = usize::try_from(config.device.device_id).map_err(|_| {
+        Failure::invalid("config.device", "a device's number", config.device.device_id)
+    })?;
     // SAFETY: as the interface asks of its callers, the stream is alive and stays so.
-    let home = OnCuda(unsafe { cosmoe::cuda::Cuda::from_raw(config.stream) }?);
-    if config.device == home.device() {
-        return Ok(AnyHome::Cuda(Arc::new(home)));
-    }
-    let (expected, found) = (config.device.to_string(), home.device().to_string());
-    Err(cosmoe::Error::WrongDevice { argument: "config.stream", expected, found }.into())
+    let cuda = unsafe { cosmoe::cuda::Cuda::from_raw_on(ordinal, config.stream) }?;
+    Ok(AnyHome::Cuda(Arc::new(OnCuda(cuda))))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -112,7 +113,8 @@ fn no_such_device(device: DLDevice) -> Failure {
     cosmoe::Error::Unsupported { argument, expected, found }.into()
 }
 
-/// Waits until all that was submitted to the backend's stream is done, and reports what went wrong there.
+/// Waits until all that was submitted to the backend's stream is done, and reports what went wrong there. Not while
+/// the stream is being captured.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_backend_synchronize(
     backend: *const cosmoe_backend,

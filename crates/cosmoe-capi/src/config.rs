@@ -67,7 +67,7 @@ pub enum cosmoe_capacity {
     COSMOE_CAPACITY_UNLIMITED = 0,
     /// capacity_per_expert.
     COSMOE_CAPACITY_PER_EXPERT = 1,
-    /// ceil(T*K * capacity_factor / E - 1e-9).
+    /// ceil(T*K * capacity_factor / E - 1e-9), where T counts masked rows too.
     COSMOE_CAPACITY_FACTOR = 2,
 }
 
@@ -101,7 +101,8 @@ pub struct cosmoe_router_config {
     pub scale: f32,
     /// A cosmoe_gate; softmax over the selected by default.
     pub gate: i32,
-    /// Softmax over all, sigmoid, sqrt-softplus: not 0 to divide weights by their sum over the selected.
+    /// Not 0 to divide weights by their sum over the selected. Of softmax over all, sigmoid and sqrt-softplus; of no
+    /// meaning with the others.
     pub renormalize: i32,
     /// A cosmoe_bias_placement; in the score by default. Without a bias it says nothing.
     pub bias_placement: i32,
@@ -142,9 +143,9 @@ pub struct cosmoe_plan_config {
     pub capacity_per_expert: i64,
     /// Finite, 0 or more, with COSMOE_CAPACITY_FACTOR.
     pub capacity_factor: f64,
-    /// The first expert that gets rows; 0 by default.
+    /// The first expert that gets rows: those of this rank. Ids outside the window count as invalid.
     pub window_begin: i64,
-    /// One past the last expert that gets rows; E by default.
+    /// One past the last expert that gets rows; 0, by default, is E.
     pub window_end: i64,
 }
 
@@ -199,7 +200,7 @@ pub unsafe extern "C" fn cosmoe_plan_config_init(
         capacity_per_expert: 0,
         capacity_factor: 0.0,
         window_begin: 0,
-        window_end: num_experts,
+        window_end: 0,
     };
     // SAFETY: as the interface asks of its callers.
     guard(|| unsafe { growing::initialise("config", config, defaults, struct_size) })
@@ -248,7 +249,7 @@ pub(crate) unsafe fn router(config: *const cosmoe_router_config) -> Result<Route
         .gate(gate(&from)?)
         .bias_placement(bias_placement(from.bias_placement)?)
         .route_scale(from.route_scale);
-    let (count, top) = (size("groups", from.num_groups)?, size("top_groups", from.top_groups)?);
+    let (count, top) = (size("num_groups", from.num_groups)?, size("top_groups", from.top_groups)?);
     let group_score = group_score(from.group_score)?;
     if count > 0 {
         builder = builder.groups(count, top, group_score);
@@ -267,7 +268,9 @@ pub(crate) unsafe fn plan(
     // SAFETY: as the caller vouches.
     let from = unsafe { growing::read(argument, config) }?;
     let experts = size("num_experts", from.num_experts)?;
-    let window = size("expert_window", from.window_begin)?..size("expert_window", from.window_end)?;
+    let (begin, end) =
+        (size("window_begin", from.window_begin)?, size("window_end", from.window_end)?);
+    let window = begin..if end == 0 { experts } else { end };
     let builder = PlanConfig::builder(experts)
         .align(size("align", from.align)?)
         .capacity(capacity(&from)?)

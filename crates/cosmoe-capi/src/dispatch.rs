@@ -21,7 +21,7 @@ pub struct cosmoe_plan_args {
     pub struct_size: usize,
     /// `[T, K]` int32, also another router's: -1 is masked; other values outside 0..E or the window are invalid.
     pub ids: *const DLTensor,
-    /// `[T, K]` f32; NULL unless weights decide what is dropped.
+    /// `[T, K]` f32, needed where weights decide what is dropped; else NULL, or not looked at.
     pub weights: *const DLTensor,
 }
 
@@ -31,8 +31,8 @@ unsafe impl Growing for cosmoe_plan_args {
     const FIRST_SIZE: usize = 24;
 }
 
-/// What cosmoe_plan writes, int32 all: for every assignment a = t*K + k its row of the expert-major buffer, and
-/// back.
+/// What cosmoe_plan writes, int32 all, exactly as long as is said: for every assignment a = t*K + k its row of the
+/// expert-major buffer, and back.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct cosmoe_plan_out {
@@ -48,8 +48,8 @@ pub struct cosmoe_plan_out {
     pub row_of_assignment: *const DLTensor,
     /// `[cosmoe_plan_max_rows]`: -1 is padding, also from the row count on.
     pub assignment_of_row: *const DLTensor,
-    /// `[cosmoe_plan_max_rows / align]`: the expert of each block of rows, -1 behind the last. NULL if not wanted,
-    /// and with align 1.
+    /// `[cosmoe_plan_max_rows / align]`, rounded down: the expert of each block of rows, -1 behind the last. NULL if
+    /// not wanted, and with align 1.
     pub expert_of_block: *const DLTensor,
     /// `[2]`: assignments dropped for capacity; ids that were invalid.
     pub stats: *const DLTensor,

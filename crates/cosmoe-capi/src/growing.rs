@@ -20,8 +20,8 @@ pub(crate) unsafe trait Growing: Copy {
     const FIRST_SIZE: usize;
 }
 
-/// Structs beyond this size are not ours: the number is noise.
-const LARGEST: usize = 1 << 16;
+/// Structs beyond this size are not ours: the number is noise, as in one that was never filled.
+const LARGEST: usize = 1 << 10;
 
 /// A copy of the caller's struct; fields that it has not are zero.
 ///

@@ -1,10 +1,11 @@
 //! Where calls run: one body for the CPU and for CUDA devices.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use cosmoe::{Backend, Cpu, Error, Host, VectorMut};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use cosmoe::{Backend, Cpu, Error, Host, VectorMut, Workspace, WorkspaceSize};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use crate::float_environment;
 use crate::status::{Failure, Result};
 use crate::tensor::{CPU, CUDA_HOST, DLDevice};
 use crate::workspace::{Memories, Memory};
@@ -25,17 +26,23 @@ pub(crate) trait Home: Send + Sync + 'static {
     /// Where it computes.
     fn device(&self) -> DLDevice;
 
+    /// The stream's handle; 0 where there is none.
+    fn stream(&self) -> usize;
+
     /// Whether it can use memory there.
     fn takes(&self, memory: DLDevice) -> bool;
 
     /// Runs calls where they belong.
     fn install<R: Send>(&self, calls: impl FnOnce() -> R + Send) -> R;
 
-    /// Zeroed memory.
-    fn allocate(&self, argument: &'static str, bytes: usize) -> Result<Self::Memory>;
+    /// A workspace of its own.
+    fn allocate(&self, size: WorkspaceSize) -> Result<Self::Memory>;
 
     /// All of it.
-    fn lend(memory: &mut Self::Memory) -> Result<VectorMut<'_, u8, SpaceOf<Self>>>;
+    fn lend<'a>(&self, memory: &'a mut Self::Memory) -> Result<Workspace<'a, SpaceOf<Self>>>;
+
+    /// Makes bytes 0, before the next call.
+    fn zero(&self, memory: VectorMut<'_, u8, SpaceOf<Self>>) -> Result<()>;
 
     /// A workspace that is of this kind of home.
     fn memories(memory: &mut Memory) -> Option<&mut Memories<Self>>
@@ -43,7 +50,7 @@ pub(crate) trait Home: Send + Sync + 'static {
         Self: Sized;
 }
 
-/// The CPU, with threads of its own or those that all share.
+/// The CPU: threads that are shared, the calling one, or some of its own.
 #[derive(Debug)]
 pub(crate) struct OnCpu {
     cpu: Cpu,
@@ -54,28 +61,64 @@ pub(crate) struct OnCpu {
 const MOST_THREADS: i64 = 4096;
 
 impl OnCpu {
-    /// With so many threads; 0 is as many as the machine has, shared by all that say so.
+    /// With so many threads. 0 is as many as the process may use, shared by all that say so; 1 is the calling
+    /// thread.
     pub(crate) fn new(threads: i64) -> Result<Self> {
-        if !(0..=MOST_THREADS).contains(&threads) {
-            let expected = format!("0 to {MOST_THREADS}");
-            return Err(Failure::invalid("config.num_threads", expected, threads));
+        let most = usize::try_from(MOST_THREADS).unwrap_or(usize::MAX);
+        match usize::try_from(threads) {
+            Ok(0) => start_shared().map(|()| Self { cpu: Cpu::new(), pool: None }),
+            Ok(1) => Ok(Self { cpu: Cpu::new().with_tasks(1), pool: None }),
+            Ok(threads) if threads <= most => {
+                let pool =
+                    builder(threads).build().map_err(|error| not_started(threads, &error))?;
+                Ok(Self { cpu: Cpu::new().with_tasks(threads), pool: Some(pool) })
+            }
+            _ => {
+                let expected = format!("0 to {MOST_THREADS}");
+                Err(Failure::invalid("config.num_threads", expected, threads))
+            }
         }
-        let Some(threads) = usize::try_from(threads).ok().filter(|&threads| threads > 0) else {
-            return Ok(Self { cpu: Cpu::new(), pool: None });
-        };
-        let name = |index| format!("cosmoe {index}");
-        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
-        let pool = pool.map_err(|error| {
-            let expected = "a number of threads that can be started";
-            Failure::invalid("config.num_threads", expected, format!("{threads} ({error})"))
-        })?;
-        Ok(Self { cpu: Cpu::new().with_tasks(threads), pool: Some(pool) })
     }
+}
+
+fn builder(threads: usize) -> ThreadPoolBuilder {
+    let name = |index| format!("cosmoe {index}");
+    let standard = |_| float_environment::set_standard();
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(standard)
+}
+
+fn not_started(threads: usize, error: &ThreadPoolBuildError) -> Failure {
+    let expected = "a number of threads that can be started";
+    Failure::invalid("config.num_threads", expected, format!("{threads} ({error})"))
+}
+
+/// Starts the threads that rayon uses for all calls from outside of its pools.
+fn start_shared() -> Result<()> {
+    static STARTED: Mutex<bool> = Mutex::new(false);
+    // Nothing panics while it is being changed.
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *started {
+        return Ok(());
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // That pool has one try in the life of a process, so others go ahead, for which a failure is none.
+    builder(threads).build().map_err(|error| not_started(threads, &error))?;
+    // In a Rust program it may be there already.
+    let _ = builder(threads).build_global();
+    *started = true;
+    Ok(())
+}
+
+/// A workspace on the heap.
+#[derive(Debug)]
+pub(crate) struct HostMemory {
+    scratch: Vec<u8>,
+    state: Vec<u8>,
 }
 
 impl Home for OnCpu {
     type Backend = Cpu;
-    type Memory = Vec<u8>;
+    type Memory = HostMemory;
 
     fn backend(&self) -> &Cpu {
         &self.cpu
@@ -83,6 +126,10 @@ impl Home for OnCpu {
 
     fn device(&self) -> DLDevice {
         DLDevice { device_type: CPU, device_id: 0 }
+    }
+
+    fn stream(&self) -> usize {
+        0
     }
 
     fn takes(&self, memory: DLDevice) -> bool {
@@ -96,19 +143,21 @@ impl Home for OnCpu {
         }
     }
 
-    fn allocate(&self, argument: &'static str, bytes: usize) -> Result<Vec<u8>> {
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(bytes).map_err(|_| Error::SizeNotSupported {
-            argument,
-            expected: "memory that there is".to_owned(),
-            found: format!("{bytes} bytes"),
-        })?;
-        memory.resize(bytes, 0);
-        Ok(memory)
+    fn allocate(&self, size: WorkspaceSize) -> Result<HostMemory> {
+        Ok(HostMemory {
+            scratch: zeroed("size.scratch", size.scratch)?,
+            state: zeroed("size.state", size.state)?,
+        })
     }
 
-    fn lend(memory: &mut Vec<u8>) -> Result<VectorMut<'_, u8, Host>> {
-        Ok(VectorMut::new(memory))
+    fn lend<'a>(&self, memory: &'a mut HostMemory) -> Result<Workspace<'a, Host>> {
+        let HostMemory { scratch, state } = memory;
+        Ok(Workspace { scratch: VectorMut::new(scratch), state: VectorMut::new(state) })
+    }
+
+    fn zero(&self, memory: VectorMut<'_, u8, Host>) -> Result<()> {
+        memory.into_slice().fill(0);
+        Ok(())
     }
 
     fn memories(memory: &mut Memory) -> Option<&mut Memories<Self>> {
@@ -120,10 +169,23 @@ impl Home for OnCpu {
     }
 }
 
+/// Memory that costs nothing before it is used. What asks for it would end the process where there is
+/// none, so that is asked first.
+fn zeroed(argument: &'static str, bytes: usize) -> Result<Vec<u8>> {
+    let mut probe = Vec::<u8>::new();
+    probe.try_reserve_exact(bytes).map_err(|_| Error::SizeNotSupported {
+        argument,
+        expected: "memory that there is".to_owned(),
+        found: format!("{bytes} bytes"),
+    })?;
+    drop(probe);
+    Ok(vec![0; bytes])
+}
+
 #[cfg(feature = "cuda")]
 mod cuda {
     use cosmoe::CudaSpace;
-    use cosmoe::cuda::{Buffer, Cuda};
+    use cosmoe::cuda::{Cuda, StreamWorkspace};
 
     use super::*;
     use crate::tensor::{CUDA, CUDA_MANAGED};
@@ -134,7 +196,7 @@ mod cuda {
 
     impl Home for OnCuda {
         type Backend = Cuda;
-        type Memory = Buffer<u8>;
+        type Memory = StreamWorkspace;
 
         fn backend(&self) -> &Cuda {
             &self.0
@@ -146,6 +208,10 @@ mod cuda {
             DLDevice { device_type: CUDA, device_id }
         }
 
+        fn stream(&self) -> usize {
+            self.0.stream().addr()
+        }
+
         fn takes(&self, memory: DLDevice) -> bool {
             let there = memory.device_id == self.device().device_id;
             matches!(memory.device_type, CUDA | CUDA_MANAGED) && there
@@ -155,13 +221,20 @@ mod cuda {
             calls()
         }
 
-        fn allocate(&self, _: &'static str, bytes: usize) -> Result<Buffer<u8>> {
-            Ok(Buffer::zeroed(&self.0, bytes)?)
+        fn allocate(&self, size: WorkspaceSize) -> Result<StreamWorkspace> {
+            Ok(StreamWorkspace::new(&self.0, size)?)
         }
 
-        fn lend(memory: &mut Buffer<u8>) -> Result<VectorMut<'_, u8, CudaSpace>> {
-            let len = memory.len();
-            Ok(memory.vector_mut(0..len)?)
+        fn lend<'a>(&self, memory: &'a mut StreamWorkspace) -> Result<Workspace<'a, CudaSpace>> {
+            Ok(memory.lend(&self.0)?)
+        }
+
+        fn zero(&self, memory: VectorMut<'_, u8, CudaSpace>) -> Result<()> {
+            if self.0.is_capturing()? {
+                let expected = "one whose stream is not being captured, as this call zeroes state";
+                return Err(Failure::invalid("backend", expected, "a capture"));
+            }
+            Ok(self.0.zero(memory)?)
         }
 
         fn memories(memory: &mut Memory) -> Option<&mut Memories<Self>> {

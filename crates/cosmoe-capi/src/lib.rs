@@ -6,6 +6,9 @@
 mod backend;
 mod config;
 mod dispatch;
+mod float_environment;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod growing;
 mod handle;
 mod home;
@@ -37,15 +40,12 @@ pub use router::{
     cosmoe_router, cosmoe_router_free, cosmoe_router_new, cosmoe_router_refresh,
     cosmoe_router_weights,
 };
-pub use status::{cosmoe_last_error_message, cosmoe_status, cosmoe_status_name, cosmoe_version};
+pub use status::{
+    cosmoe_last_cuda_error, cosmoe_last_error_message, cosmoe_status, cosmoe_status_name,
+    cosmoe_version,
+};
 pub use tensor::{DLDataType, DLDevice, DLTensor};
 pub use workspace::{
     cosmoe_workspace, cosmoe_workspace_borrow, cosmoe_workspace_free, cosmoe_workspace_new,
     cosmoe_workspace_size,
 };
-
-/// What fuzzers call.
-#[cfg(fuzzing)]
-pub mod fuzzing {
-    pub use crate::tensor::fuzzing::parse;
-}

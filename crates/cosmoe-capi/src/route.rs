@@ -21,8 +21,8 @@ pub struct cosmoe_route_args {
     pub struct_size: usize,
     /// `[T, D]` f32, f16 or bf16; T may be 0.
     pub tokens: *const DLTensor,
-    /// `[1]` uint32 in the backend's memory: how many leading tokens are real, cut off at T. The rest get ids -1,
-    /// weights 0, scores 0. NULL: all are real.
+    /// `[1]` uint32 (or int32, read as such) in the backend's memory: how many leading tokens are real, cut off at T.
+    /// The rest get ids -1, weights 0, scores 0. NULL: all are real.
     pub num_tokens: *const DLTensor,
 }
 
@@ -60,7 +60,7 @@ pub struct cosmoe_route_out {
     pub ids: *const DLTensor,
     /// `[T, K]` f32.
     pub weights: *const DLTensor,
-    /// `[T, E]` f32: what selection read before any gate. NULL if not wanted, and for cosmoe_select.
+    /// `[T, E]` f32: the logits, with the bias where it is in the score. NULL if not wanted, and for cosmoe_select.
     pub scores: *const DLTensor,
 }
 
@@ -104,7 +104,7 @@ impl<H: Home> Router<H> {
                 experts: experts.weights,
                 bias: self.bias,
                 projection: experts.projection,
-                num_tokens: vector("num_tokens", args.num_tokens, Takes::U32, home)?,
+                num_tokens: vector("num_tokens", args.num_tokens, Takes::Count, home)?,
             }
         };
         // SAFETY: as above.
@@ -160,7 +160,7 @@ impl<H: Home> Router<H> {
             SelectArgs {
                 logits: Tensor::matrix("logits", args.logits, Takes::FLOAT, home)?.floats()?,
                 bias: self.bias,
-                num_tokens: vector("num_tokens", args.num_tokens, Takes::U32, home)?,
+                num_tokens: vector("num_tokens", args.num_tokens, Takes::Count, home)?,
             }
         };
         // SAFETY: as above.
@@ -200,7 +200,8 @@ pub unsafe extern "C" fn cosmoe_route_workspace(
     })
 }
 
-/// Scores every token against every expert and selects the K best of each.
+/// Scores every token against every expert and selects the K best of each; on CUDA on the stream of the router's
+/// backend.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_route(
     router: *const cosmoe_router,

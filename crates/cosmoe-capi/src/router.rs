@@ -149,7 +149,7 @@ unsafe fn projection<H: Home>(
     experts: FloatMatrixRef<'_, SpaceOf<H>>,
 ) -> Result<Option<Projection<'static, SpaceOf<H>>>> {
     // SAFETY: as the caller vouches, here and below.
-    let bias = unsafe { vector("projection.bias", weights.projection_bias, Takes::F32, home) }?;
+    let bias = unsafe { vector("projection_bias", weights.projection_bias, Takes::F32, home) }?;
     if weights.projection.is_null() {
         return match bias {
             None => Ok(None),
@@ -169,7 +169,7 @@ unsafe fn projection<H: Home>(
     }
     fits("projection", &[experts.cols(), weight.cols()], &[weight.rows(), weight.cols()])?;
     if let Some(bias) = bias {
-        fits("projection.bias", &[weight.rows()], &[bias.len()])?;
+        fits("projection_bias", &[weight.rows()], &[bias.len()])?;
     }
     Ok(Some(Projection { weight, bias }))
 }
@@ -226,15 +226,16 @@ pub unsafe extern "C" fn cosmoe_router_new(
     })
 }
 
-/// Computes the experts' norms again, after their memory got new values; on CUDA in the order of the stream, and
-/// part of a capture like any other call.
+/// Computes the experts' norms again, after their memory got new values: no call may run in between. On CUDA in the
+/// order of the stream, and part of a capture like any other call; on the CPU it allocates a buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_router_refresh(router: *mut cosmoe_router) -> cosmoe_status {
     // SAFETY: as the interface asks of its callers.
     guard(|| on_its_home!(unsafe { cosmoe_router::on(router) }?, router => router.refresh()))
 }
 
-/// Frees a router; NULL is none. Its weights stay the caller's.
+/// Frees a router; NULL is none. Its weights stay the caller's. Graphs that were captured with a router need it as
+/// long as they are launched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_router_free(router: *mut cosmoe_router) -> cosmoe_status {
     // SAFETY: as the interface asks of its callers.

@@ -1,14 +1,17 @@
 //! What a call returns, and what is said of a failure.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cosmoe::Error;
 
+use crate::float_environment::Standard;
+
 /// What every function returns. A call that failed has written nothing but the message of
-/// cosmoe_last_error_message, and the next valid call works.
+/// cosmoe_last_error_message, and the next valid call works; only after a CUDA error that ends its context (700 and
+/// the like) no call on that context does.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum cosmoe_status {
@@ -77,8 +80,29 @@ pub(crate) enum Failure {
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+    fn from(mut error: Error) -> Self {
+        match &mut error {
+            Error::DTypeMismatch { argument, .. }
+            | Error::InvalidArgument { argument, .. }
+            | Error::InvalidStride { argument, .. }
+            | Error::ShapeMismatch { argument, .. }
+            | Error::SizeNotSupported { argument, .. }
+            | Error::Unsupported { argument, .. }
+            | Error::WrongDevice { argument, .. } => *argument = name_in_c(argument),
+            _ => {}
+        }
         Self::Refused(error)
+    }
+}
+
+/// The field that is meant, where the library has another name for it.
+fn name_in_c(argument: &'static str) -> &'static str {
+    match argument {
+        "expert_window" => "window_begin, window_end",
+        "groups" => "num_groups",
+        "plan.num_experts" => "plan_config.num_experts",
+        "projection.bias" => "projection_bias",
+        other => other,
     }
 }
 
@@ -98,7 +122,7 @@ impl Failure {
         found.map_or(Status::COSMOE_INTERNAL, |&(status, _)| status)
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Refused(error) => error.to_string(),
             Self::Internal(what) => format!("internal error: {what}"),
@@ -109,12 +133,15 @@ impl Failure {
 thread_local! {
     /// What the last failure on this thread said.
     static MESSAGE: RefCell<CString> = RefCell::default();
+    /// The driver's code of the last failure on this thread.
+    static CUDA_ERROR: Cell<i32> = const { Cell::new(0) };
 }
 
 /// Runs the body of a function of the interface: nothing that it does unwinds into the caller.
 pub(crate) fn guard(body: impl FnOnce() -> Result<()>) -> Status {
     // A panic leaves nothing behind that a later call could see: handles are changed under locks
     // that forget a panic, or not at all.
+    let _standard = Standard::enter();
     let outcome = catch_unwind(AssertUnwindSafe(body));
     match outcome.unwrap_or_else(|panic| Err(Failure::Internal(said(&*panic)))) {
         Ok(()) => Status::COSMOE_OK,
@@ -124,6 +151,10 @@ pub(crate) fn guard(body: impl FnOnce() -> Result<()>) -> Status {
             let message = CString::new(message).unwrap_or_default();
             // While a thread ends there is nobody left to read it.
             let _ = MESSAGE.try_with(|last| last.replace(message));
+            CUDA_ERROR.set(match failure {
+                Failure::Refused(Error::Cuda { code, .. }) => code,
+                _ => 0,
+            });
             failure.status()
         }
     }
@@ -141,6 +172,12 @@ fn said(panic: &(dyn Any + Send)) -> String {
 pub extern "C" fn cosmoe_last_error_message() -> *const c_char {
     // The text is on the heap, and stays there until it is replaced.
     MESSAGE.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+}
+
+/// The CUresult of the last call that failed on this thread, if that returned COSMOE_CUDA, else 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn cosmoe_last_cuda_error() -> i32 {
+    CUDA_ERROR.get()
 }
 
 /// The name of a status, "unknown status" for any other number. Never NULL, never freed.
@@ -197,6 +234,16 @@ mod tests {
         let status = guard(|| panic!("on purpose, {}", 7));
         assert_eq!(status, Status::COSMOE_INTERNAL);
         assert_eq!(message(), "internal error: on purpose, 7");
+    }
+
+    #[test]
+    fn the_drivers_code() {
+        guard(|| Err(Error::Cuda { code: 700, name: "a", hint: "b" }.into()));
+        assert_eq!(cosmoe_last_cuda_error(), 700);
+        guard(|| Ok(()));
+        assert_eq!(cosmoe_last_cuda_error(), 700);
+        guard(|| Err(Failure::invalid("here", "a", "b")));
+        assert_eq!(cosmoe_last_cuda_error(), 0);
     }
 
     #[test]

@@ -147,13 +147,14 @@ pub(crate) enum Takes {
     Any(&'static [DLDataType]),
     /// All of 1, 2 or 4 bytes, as they are only moved.
     Bytes,
+    /// One number, whose bits are read as those of a u32. Its tensor may be one of no dimension.
+    Count,
 }
 
 impl Takes {
     pub(crate) const FLOAT: Self = Self::Any(FLOATS);
     pub(crate) const F32: Self = Self::Any(&[F32]);
     pub(crate) const I32: Self = Self::Any(&[I32]);
-    pub(crate) const U32: Self = Self::Any(&[U32]);
     pub(crate) const U8: Self = Self::Any(&[U8]);
 }
 
@@ -214,11 +215,17 @@ impl Tensor {
         // SAFETY: the pointer is aligned, and the caller vouches for the tensor.
         let raw = unsafe { *raw };
         let size = element_size(argument, raw.dtype, takes)?;
-        if usize::try_from(raw.ndim) != Ok(rank) {
-            let expected = if rank == 1 { "1 dimension" } else { "2 dimensions" };
-            return Err(shape(argument, expected, raw.ndim));
-        }
-        if raw.shape.is_null() || !raw.shape.is_aligned() || !raw.strides.is_aligned() {
+        let rank = match (takes, raw.ndim) {
+            (Takes::Count, 0) => 0,
+            (_, ndim) if usize::try_from(ndim) == Ok(rank) => rank,
+            _ => {
+                let expected = if rank == 1 { "[length]" } else { "[rows, columns]" };
+                // SAFETY: as the caller vouches.
+                return Err(shape(argument, expected, unsafe { lengths_of(&raw) }));
+            }
+        };
+        let there = rank == 0 || !raw.shape.is_null();
+        if !there || !raw.shape.is_aligned() || !raw.strides.is_aligned() {
             let found = format!("shape {:p}, strides {:p}", raw.shape, raw.strides);
             return Err(Failure::invalid(argument, "a shape and strides, or no strides", found));
         }
@@ -230,8 +237,10 @@ impl Tensor {
             let at = axis + 2 - rank;
             // SAFETY: `shape` and, if there are any, `strides` have `rank` entries.
             let length = unsafe { raw.shape.add(axis).read() };
-            lengths[at] = usize::try_from(length)
-                .map_err(|_| shape(argument, "no negative length", length))?;
+            lengths[at] = usize::try_from(length).map_err(|_| {
+                // SAFETY: as above.
+                shape(argument, "of no negative length", unsafe { lengths_of(&raw) })
+            })?;
             if !no_strides {
                 // SAFETY: as above.
                 steps[at] = unsafe { raw.strides.add(axis).read() };
@@ -253,7 +262,9 @@ impl Tensor {
         let (start, stride) = (self.start.cast_const().cast(), self.row_stride);
         // SAFETY: the start is aligned; for the rest the caller vouches.
         let view = unsafe { MatrixRef::from_raw_parts(start, self.rows, self.cols, stride) };
-        view.map_err(|error| self.named(error))
+        let view = view.map_err(|error| self.named(error))?;
+        self.check_end::<T>("matrix", view.extent())?;
+        Ok(view)
     }
 
     /// # Safety
@@ -262,7 +273,9 @@ impl Tensor {
         let (start, stride) = (self.start.cast(), self.row_stride);
         // SAFETY: the start is aligned; for the rest the caller vouches.
         let view = unsafe { MatrixMut::from_raw_parts(start, self.rows, self.cols, stride) };
-        view.map_err(|error| self.named(error))
+        let view = view.map_err(|error| self.named(error))?;
+        self.check_end::<T>("matrix", view.extent())?;
+        Ok(view)
     }
 
     /// # Safety
@@ -282,7 +295,7 @@ impl Tensor {
     /// # Safety
     /// Those of [`VectorRef::from_raw_parts`], but for the alignment; it is a vector of T's.
     pub(crate) unsafe fn vector_ref<'a, T: Scalar, S: Space>(&self) -> Result<VectorRef<'a, T, S>> {
-        self.check_vector::<T>()?;
+        self.check_end::<T>("vector", self.cols)?;
         // SAFETY: the start is aligned; for the rest the caller vouches.
         Ok(unsafe { VectorRef::from_raw_parts(self.start.cast_const().cast(), self.cols) })
     }
@@ -290,21 +303,26 @@ impl Tensor {
     /// # Safety
     /// Those of [`VectorMut::from_raw_parts`], but for the alignment; it is a vector of T's.
     pub(crate) unsafe fn vector_mut<'a, T: Scalar, S: Space>(&self) -> Result<VectorMut<'a, T, S>> {
-        self.check_vector::<T>()?;
+        self.check_end::<T>("vector", self.cols)?;
         // SAFETY: the start is aligned; for the rest the caller vouches.
         Ok(unsafe { VectorMut::from_raw_parts(self.start.cast(), self.cols) })
     }
 
-    /// Views of vectors leave it to their maker that the address space holds them.
-    fn check_vector<T>(&self) -> Result<()> {
-        let bytes = self.cols.checked_mul(size_of::<T>());
+    /// Views leave it to their maker that no address behind their start wraps around, or comes near to it.
+    fn check_end<T>(&self, kind: &str, elements: usize) -> Result<()> {
+        let bytes = elements.checked_mul(size_of::<T>());
         let end = bytes.and_then(|bytes| self.start.addr().checked_add(bytes));
         if end.is_some_and(|end| end <= isize::MAX as usize) {
             return Ok(());
         }
-        let expected = "a vector that fits the address space".to_owned();
-        let found = format!("[{}]", self.cols);
-        Err(Error::SizeNotSupported { argument: self.argument, expected, found }.into())
+        let Self { argument, rows, cols, row_stride, start, .. } = *self;
+        let expected = format!("a {kind} that fits the address space");
+        let found = if kind == "vector" {
+            format!("[{cols}] at {start:p}")
+        } else {
+            format!("[{rows}, {cols}] with row stride {row_stride} at {start:p}")
+        };
+        Err(Error::SizeNotSupported { argument, expected, found }.into())
     }
 
     /// The library's constructors know no names of arguments.
@@ -327,13 +345,30 @@ fn shape(argument: &'static str, expected: &str, found: impl fmt::Display) -> Fa
     Error::ShapeMismatch { argument, expected, found }.into()
 }
 
+/// The shape in words, where it has a usual rank.
+///
+/// # Safety
+/// `shape`, if not NULL, has `ndim` entries.
+unsafe fn lengths_of(raw: &DLTensor) -> String {
+    match usize::try_from(raw.ndim) {
+        Ok(rank @ 0..=8) if rank == 0 || !raw.shape.is_null() && raw.shape.is_aligned() => {
+            // SAFETY: as the caller vouches.
+            let length = |axis| unsafe { raw.shape.add(axis).read() };
+            format!("{:?}", (0..rank).map(length).collect::<Vec<i64>>())
+        }
+        _ => format!("{} dimensions", raw.ndim),
+    }
+}
+
 fn element_size(argument: &'static str, dtype: DLDataType, takes: Takes) -> Result<usize> {
+    const COUNTS: &[DLDataType] = &[U32, I32];
     let size = dtype.bytes();
+    let takes = if matches!(takes, Takes::Count) { Takes::Any(COUNTS) } else { takes };
     match (takes, size) {
         (Takes::Any(dtypes), Some(size)) if dtypes.contains(&dtype) => Ok(size),
         (Takes::Any(dtypes), _) => Err(wrong_dtype(argument, &any_of(dtypes), dtype)),
-        (Takes::Bytes, Some(size)) => Ok(size),
-        (Takes::Bytes, None) => Err(wrong_dtype(argument, "elements of 1, 2 or 4 bytes", dtype)),
+        (_, Some(size)) => Ok(size),
+        (_, None) => Err(wrong_dtype(argument, "elements of 1, 2 or 4 bytes", dtype)),
     }
 }
 
@@ -381,24 +416,4 @@ fn address(argument: &'static str, raw: &DLTensor, empty: bool, size: usize) -> 
     }
     // wrapping_add: a device's addresses belong to no allocation of this process.
     Ok(raw.data.cast::<u8>().wrapping_add(offset))
-}
-
-/// The parser by itself, for fuzzers: it looks at no element.
-#[cfg(fuzzing)]
-pub mod fuzzing {
-    use super::*;
-
-    /// Whether it takes a tensor of floats in host memory, and of how many bytes from its first element to
-    /// its last.
-    pub fn parse(raw: &DLTensor, rank: usize) -> Option<usize> {
-        let home = crate::home::OnCpu::new(0).ok()?;
-        // SAFETY: the fuzzer's shapes and strides have as many entries as its tensors say.
-        let tensor = unsafe { Tensor::new("fuzzed", raw, Takes::FLOAT, rank, &home) }.ok()?;
-        let size = tensor.dtype.bytes()?;
-        assert!(tensor.start.addr().is_multiple_of(size));
-        // SAFETY: no element of the view is used.
-        let view: FloatMatrixRef<'_> = unsafe { tensor.floats() }.ok()?;
-        assert!(view.rows() <= 1 || view.cols() == 0 || view.row_stride() >= view.cols());
-        Some(view.rows().saturating_sub(1) * view.row_stride() * size + view.cols() * size)
-    }
 }

@@ -1,8 +1,9 @@
 //! cosmoe_workspace: memory for intermediate results, the library's or the caller's.
 
+use std::ptr;
 use std::sync::{Mutex, TryLockError};
 
-use cosmoe::{VectorMut, Workspace, WorkspaceSize};
+use cosmoe::{Space, VectorMut, Workspace, WorkspaceSize};
 
 use crate::backend::cosmoe_backend;
 use crate::growing::{self, Growing};
@@ -41,7 +42,7 @@ impl cosmoe_workspace_size {
     }
 }
 
-/// Memory for intermediate results of one call at a time; on CUDA of one stream's calls.
+/// Memory for intermediate results: of one call at a time, which is seen to, and on CUDA of one stream.
 #[derive(Debug)]
 pub struct cosmoe_workspace {
     memory: Mutex<Memory>,
@@ -52,23 +53,34 @@ impl Handle for cosmoe_workspace {
     const TAG: u64 = u64::from_le_bytes(*b"cosmoe-w");
 }
 
-/// Scratch and state.
+/// A workspace, and where it may be used.
 pub(crate) struct Memories<H: Home> {
     device: DLDevice,
-    scratch: Part<H>,
-    state: Part<H>,
+    stream: usize,
+    whose: Whose<H>,
 }
 
 /// Whose memory it is.
-enum Part<H: Home> {
+enum Whose<H: Home> {
     Ours(H::Memory),
-    /// The caller's vector, for as long as the workspace lives.
-    Theirs(VectorMut<'static, u8, SpaceOf<H>>),
+    /// The caller's, for as long as the workspace lives.
+    Theirs(Workspace<'static, SpaceOf<H>>),
 }
 
 impl<H: Home> Memories<H> {
-    fn new(home: &H, scratch: Part<H>, state: Part<H>) -> Self {
-        Self { device: home.device(), scratch, state }
+    fn new(home: &H, whose: Whose<H>) -> Self {
+        Self { device: home.device(), stream: home.stream(), whose }
+    }
+
+    fn lend(&mut self, home: &H) -> Result<Workspace<'_, SpaceOf<H>>> {
+        if self.stream != home.stream() {
+            let expected = "what belongs to this backend's stream";
+            return Err(Failure::invalid("workspace", expected, "another stream's"));
+        }
+        match &mut self.whose {
+            Whose::Ours(memory) => home.lend(memory),
+            Whose::Theirs(workspace) => Ok(workspace.reborrow()),
+        }
     }
 }
 
@@ -99,15 +111,6 @@ impl From<Memories<OnCuda>> for Memory {
     }
 }
 
-impl<H: Home> Part<H> {
-    fn lend(&mut self) -> Result<VectorMut<'_, u8, SpaceOf<H>>> {
-        match self {
-            Self::Ours(memory) => H::lend(memory),
-            Self::Theirs(vector) => Ok(vector.reborrow()),
-        }
-    }
-}
-
 /// Lends a workspace to a call; NULL is one without any bytes.
 ///
 /// # Safety
@@ -118,9 +121,9 @@ pub(crate) unsafe fn lend<H: Home, R>(
     call: impl FnOnce(Workspace<'_, SpaceOf<H>>) -> Result<R>,
 ) -> Result<R> {
     if workspace.is_null() {
-        let mut nothing = Part::<H>::Ours(home.allocate("workspace", 0)?);
-        let mut neither = Part::<H>::Ours(home.allocate("workspace", 0)?);
-        return call(Workspace { scratch: nothing.lend()?, state: neither.lend()? });
+        // SAFETY: there are no bytes.
+        let none = || unsafe { VectorMut::from_raw_parts(ptr::dangling_mut(), 0) };
+        return call(Workspace { scratch: none(), state: none() });
     }
     // SAFETY: as the caller vouches.
     let workspace = unsafe { handle::value("workspace", workspace) }?;
@@ -139,9 +142,7 @@ pub(crate) unsafe fn lend<H: Home, R>(
     };
     let device = memory.device();
     match H::memories(&mut memory) {
-        Some(memories) if device == home.device() => {
-            call(Workspace { scratch: memories.scratch.lend()?, state: memories.state.lend()? })
-        }
+        Some(memories) if device == home.device() => call(memories.lend(home)?),
         _ => Err(wrong(device)),
     }
 }
@@ -157,7 +158,8 @@ impl Memory {
 }
 
 /// Makes a workspace in memory that the library allocates on the backend's device. It serves all calls whose
-/// queries answered no more than size. On CUDA this waits for the device, as does freeing it.
+/// queries answered no more than size. On CUDA it is allocated and freed in the order of the stream; not while that
+/// is being captured.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_workspace_new(
     backend: *const cosmoe_backend,
@@ -169,10 +171,9 @@ pub unsafe extern "C" fn cosmoe_workspace_new(
         // SAFETY: as the interface asks of its callers.
         let (home, size) =
             unsafe { (cosmoe_backend::home(backend)?, growing::read("size", size)?) };
+        let size = WorkspaceSize { scratch: size.scratch, state: size.state };
         let memory = on!(home, home => {
-            let scratch = Part::Ours(home.allocate("size.scratch", size.scratch)?);
-            let state = Part::Ours(home.allocate("size.state", size.state)?);
-            Memories::new(&**home, scratch, state).into()
+            Memories::new(&**home, Whose::Ours(home.allocate(size)?)).into()
         });
         // SAFETY: as above.
         unsafe { handle::give(out, cosmoe_workspace { memory: Mutex::new(memory) }) }
@@ -180,7 +181,8 @@ pub unsafe extern "C" fn cosmoe_workspace_new(
 }
 
 /// Makes a workspace of the caller's memory on the backend's device, which outlives it: two `[bytes]` uint8
-/// tensors that share nothing with each other or with any argument of a call. The caller has zeroed state.
+/// tensors, NULL for no bytes, that share nothing with each other or with any argument of a call. Zeroes state, in
+/// the order of the stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_workspace_borrow(
     backend: *const cosmoe_backend,
@@ -193,11 +195,11 @@ pub unsafe extern "C" fn cosmoe_workspace_borrow(
         // SAFETY: as the interface asks of its callers, tensors are what they say, and nothing else uses them.
         let memory = unsafe {
             on!(cosmoe_backend::home(backend)?, home => {
-                let scratch = Tensor::vector("scratch", scratch, Takes::U8, &**home)?;
-                let state = Tensor::vector("state", state, Takes::U8, &**home)?;
-                let scratch = Part::Theirs(scratch.vector_mut()?);
-                let state = Part::Theirs(state.vector_mut()?);
-                Memories::new(&**home, scratch, state).into()
+                let scratch = bytes("scratch", scratch, &**home)?;
+                let mut state = bytes("state", state, &**home)?;
+                apart(&scratch, &state)?;
+                home.zero(state.reborrow())?;
+                Memories::new(&**home, Whose::Theirs(Workspace { scratch, state })).into()
             })
         };
         // SAFETY: as above.
@@ -205,7 +207,35 @@ pub unsafe extern "C" fn cosmoe_workspace_borrow(
     })
 }
 
-/// Frees a workspace; NULL is none. Memory that was borrowed stays the caller's.
+/// # Safety
+/// The tensor is NULL, or what it says as long as the workspace lives, and nothing else uses it.
+unsafe fn bytes<H: Home>(
+    argument: &'static str,
+    raw: *const DLTensor,
+    home: &H,
+) -> Result<VectorMut<'static, u8, SpaceOf<H>>> {
+    // SAFETY: as the caller vouches, or there are no bytes.
+    unsafe {
+        if raw.is_null() {
+            return Ok(VectorMut::from_raw_parts(ptr::dangling_mut(), 0));
+        }
+        Tensor::vector(argument, raw, Takes::U8, home)?.vector_mut()
+    }
+}
+
+fn apart<S: Space>(scratch: &VectorMut<'_, u8, S>, state: &VectorMut<'_, u8, S>) -> Result<()> {
+    let range =
+        |bytes: &VectorMut<'_, u8, S>| bytes.as_ptr().addr()..bytes.as_ptr().addr() + bytes.len();
+    let (scratch, state) = (range(scratch), range(state));
+    if scratch.start.max(state.start) < scratch.end.min(state.end) {
+        let expected = "memory apart from scratch";
+        return Err(Failure::invalid("state", expected, "memory that overlaps it"));
+    }
+    Ok(())
+}
+
+/// Frees a workspace; NULL is none. Memory that was borrowed stays the caller's. Graphs that were captured with a
+/// workspace need it as long as they are launched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosmoe_workspace_free(workspace: *mut cosmoe_workspace) -> cosmoe_status {
     // SAFETY: as the interface asks of its callers.

@@ -1,7 +1,7 @@
 //! Every function with wrong arguments: a status and a message each time, nothing written, and the next
 //! valid call works.
 
-use std::ptr::null_mut;
+use std::ptr::{null_mut, without_provenance_mut};
 
 use crate::calls::{Device, F32, Status, Tensor, message, ok, size};
 use crate::layer::{Call, Layer};
@@ -10,7 +10,7 @@ use cosmoe_capi::{cosmoe_workspace_free, cosmoe_workspace_new, cosmoe_workspace_
 /// A way to spoil a tensor, and the status that follows.
 type Spoil = (&'static str, fn(&mut Tensor), Status);
 
-const SPOILS: [Spoil; 16] = [
+const SPOILS: [Spoil; 17] = [
     ("another dtype", |t| t.dl.dtype.bits = 64, Status::COSMOE_DTYPE_MISMATCH),
     ("an unknown dtype", |t| t.dl.dtype.code = 77, Status::COSMOE_DTYPE_MISMATCH),
     ("vectors of elements", |t| t.dl.dtype.lanes = 2, Status::COSMOE_DTYPE_MISMATCH),
@@ -27,6 +27,7 @@ const SPOILS: [Spoil; 16] = [
     ("no memory", |t| t.dl.data = null_mut(), Status::COSMOE_INVALID_ARGUMENT),
     ("an unaligned start", |t| t.dl.byte_offset = 1, Status::COSMOE_INVALID_ARGUMENT),
     ("a start beyond memory", |t| t.dl.byte_offset = u64::MAX, Status::COSMOE_INVALID_ARGUMENT),
+    ("an end beyond memory", in_the_last_bytes, Status::COSMOE_SIZE_NOT_SUPPORTED),
 ];
 
 fn restride_all(tensor: &mut Tensor, stride: i64) {
@@ -34,13 +35,19 @@ fn restride_all(tensor: &mut Tensor, stride: i64) {
     tensor.restride(&strides[..tensor.dl.ndim as usize]);
 }
 
+/// The last element that fits there is the first one.
+fn in_the_last_bytes(tensor: &mut Tensor) {
+    tensor.dl.data = without_provenance_mut(usize::MAX - 3);
+}
+
 fn other_device(tensor: &mut Tensor) {
     tensor.dl.device.device_type = 3 - tensor.dl.device.device_type;
 }
 
 /// Whether the spoiled tensor is still a valid one.
-fn harmless(tensor: &Tensor, spoil: &str) -> bool {
+fn harmless(argument: &str, tensor: &Tensor, spoil: &str) -> bool {
     match spoil {
+        "no dimension" => argument == "num_tokens",
         "an unaligned start" => tensor.dl.dtype.bits == 8,
         // Of one element no stride matters.
         "overlapping rows" | "a step backwards" => tensor.is_one(),
@@ -62,7 +69,8 @@ fn every_tensor_of_every_call() {
                 for (what, spoil, status) in SPOILS {
                     let mut call = call(&layer, index);
                     spoil(&mut call.tensors[which].1);
-                    if !harmless(&call.tensors[which].1, what) {
+                    let (argument, tensor) = &call.tensors[which];
+                    if !harmless(argument, tensor, what) {
                         check_spoiled(&layer, &call, which, what, status);
                         cases += 1;
                     }
@@ -195,4 +203,39 @@ fn what_belongs_to_another_device() {
 
 fn there_again(cuda: &Device) -> Layer {
     Layer::new(cuda.clone())
+}
+
+/// Bytes that are zeroed and lent cannot be the same.
+#[test]
+fn a_borrowed_workspace_in_its_own_memory() {
+    for device in Device::all() {
+        let layer = Layer::new(device);
+        let mut wrong =
+            layer.calls().into_iter().find(|call| call.name == "cosmoe_workspace_borrow").unwrap();
+        let start = wrong.tensors[0].1.dl.data;
+        wrong.tensors[1].1.dl.data = start;
+        wrong.tensors[1].1.dl.byte_offset = 63;
+        wrong.tensors[1].1.resize(1);
+        assert_eq!(wrong.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
+        let expected = "state: expected memory apart from scratch, found memory that overlaps it";
+        assert_eq!(message(), expected);
+    }
+}
+
+/// A workspace is one stream's.
+#[test]
+fn a_workspace_of_another_stream() {
+    for device in Device::all() {
+        let Device::Cuda(_) = &device else { continue };
+        let other = Device::Cuda(cosmoe::cuda::Cuda::new(0).unwrap());
+        let (mut layer, other) = (Layer::new(device), Layer::new(other));
+        let own = std::mem::replace(&mut layer.workspace, other.workspace);
+        let call = layer.calls().into_iter().find(|call| call.name == "cosmoe_route").unwrap();
+        assert_eq!(call.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
+        let expected =
+            "workspace: expected what belongs to this backend's stream, found another stream's";
+        assert_eq!(message(), expected);
+        layer.workspace = own;
+        ok(call.make(&layer));
+    }
 }

@@ -182,6 +182,12 @@ fn structs_that_are_null_or_of_another_size() {
             cosmoe_gather_args as "args": |at| cosmoe_gather(backend, at, raw("cosmoe_gather", 2));
             cosmoe_combine_args as "args": |at| cosmoe_combine(backend, at, raw("cosmoe_combine", 3));
         }
+        let mut noise = cosmoe_workspace_size { struct_size: 0x777, scratch: 1, state: 2 };
+        let status = cosmoe_route_workspace(router, 1, F32, &raw mut noise);
+        no(
+            status,
+            "out: expected a struct_size of sizeof(cosmoe_workspace_size), 24 here, found 1911",
+        );
         let mut room = MaybeUninit::<cosmoe_router_config>::uninit();
         no(
             cosmoe_router_config_init(null_mut(), 80, 8, 2),
@@ -322,7 +328,7 @@ fn configurations() {
     refused(|c| c.gate = -1, "gate: expected 0 to 4 of its enum, found -1");
     refused(|c| c.bias_placement = 3, "bias_placement: expected 0 to 2 of its enum, found 3");
     refused(|c| c.group_score = 2, "group_score: expected 0 to 1 of its enum, found 2");
-    refused(|c| c.num_groups = 3, "groups: expected a divisor of num_experts = 8, found 3");
+    refused(|c| c.num_groups = 3, "num_groups: expected a divisor of num_experts = 8, found 3");
     refused(|c| c.top_groups = 1, "top_groups: expected 0 without groups, found 1");
     refused(|c| c.scale = f32::NAN, "scale: expected a finite number above 0, found NaN");
     refused(
@@ -348,7 +354,7 @@ fn configurations() {
     refused(|c| c.drop_policy = 2, "drop_policy: expected 0 to 1 of its enum, found 2");
     refused(
         |c| c.window_end = 9,
-        "expert_window: expected A..B with A <= B <= num_experts = 8, found 0..9",
+        "window_begin, window_end: expected A..B with A <= B <= num_experts = 8, found 0..9",
     );
     refused(
         |c| (c.capacity, c.capacity_factor) = (2, f64::NAN),
