@@ -12,14 +12,18 @@
  * - A DLTensor is borrowed: data, shape, strides and byte_offset are what they say, and are never freed here.
  *   Rows have their elements side by side (last stride 1) and may be any stride apart. shape and strides are only
  *   read during a call. Memory stays as long as the call; a router's weights and a workspace's memory as long as
- *   these; on CUDA all of it until the work submitted is done. Outputs share no memory with anything else.
+ *   these; on CUDA all of it until the work submitted is done, and as long as graphs that it was captured into are
+ *   launched. Outputs share no memory with anything else, where a tensor's memory is all from its first element to its
+ *   last; what lies between its rows is not written.
  *
  * What a caller gets:
  * - A status from every call, and on failure a message: cosmoe_last_error_message. A call that failed has written
  *   nothing else, and the next valid one works.
  * - On the CPU a call is done when it returns. On CUDA it is submitted to the backend's stream, without waiting
- *   and without allocating (but for the _new functions), so that it can be captured into a graph.
+ *   and without allocating, so that it can be captured into a graph. The _new functions, _borrow and _synchronize
+ *   allocate or wait: on a stream that is being captured they refuse.
  * - All functions may be called from any thread; a workspace serves one call at a time, and says so.
+ * - Results that depend neither on threads nor on the caller's floating-point environment.
  */
 
 
