@@ -5,16 +5,18 @@ use std::process::Command;
 
 use crate::run::{Failure, Result, Steps, cargo, execute, root};
 use crate::toolkit::toolkit;
-use crate::{candle, tools};
+use crate::{candle, fuzz, tools};
 
 pub(crate) fn lint(advisories: bool) -> Result<()> {
     let mut steps = Steps::new("lint");
     steps.command("format", &mut cargo(["fmt", "--all", "--check"]))?;
+    steps.command("format of the fuzz targets", &mut fuzz::format())?;
     steps.run("kernels' lines", kernel_lines)?;
     steps.run("toolkit", || toolkit().map(drop))?;
     steps.command("clippy", &mut clippy(&[]))?;
     steps.command("clippy without default features", &mut clippy(&["--no-default-features"]))?;
     steps.run("clippy of the candle adapter's CUDA path", candle::clippy)?;
+    steps.command("clippy of the fuzz targets", &mut fuzz::clippy())?;
     let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
     steps.command("docs", docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.run("dependencies", || dependencies(advisories))?;
@@ -69,11 +71,17 @@ fn clippy(features: &[&'static str]) -> Command {
 }
 
 fn dependencies(advisories: bool) -> Result<()> {
-    let mut command = Command::new(tools::cargo_deny()?);
+    let deny = tools::cargo_deny()?;
+    let advisories: &[&str] = if advisories { &["advisories"] } else { &[] };
+    let mut command = Command::new(&deny);
     command.current_dir(root()).args(["--workspace", "--all-features", "--locked", "check"]);
-    command.args(["bans", "licenses", "sources"]);
-    if advisories {
-        command.arg("advisories");
-    }
-    execute(&mut command)
+    // The exception is for the fuzz targets alone.
+    command.args(["--allow", "license-exception-not-encountered"]);
+    execute(command.args(["bans", "licenses", "sources"]).args(advisories))?;
+    let mut command = Command::new(&deny);
+    command.current_dir(root()).arg("--manifest-path").arg(fuzz::manifest());
+    command.args(["--config", "deny.toml", "--locked", "check"]);
+    // They need but few of the licences that all the rest does.
+    command.args(["--allow", "license-not-encountered"]);
+    execute(command.args(["licenses", "sources"]).args(advisories))
 }

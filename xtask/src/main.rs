@@ -5,6 +5,7 @@ mod budgets;
 mod candle;
 mod emulate;
 mod examples;
+mod fuzz;
 mod install;
 #[path = "../../build/kernels/mod.rs"]
 #[allow(dead_code, reason = "the build script uses what this program does not")]
@@ -41,6 +42,9 @@ cargo xtask TASK
                         from PyPI, and lists what it cannot say.
   budgets [--bless]     Counts what kernels do, on the emulated device, and compares with budgets.tsv:
                         a figure that rose fails. --bless writes the table anew.
+  fuzz [SECONDS]        Calls of the C interface with arguments of any content, under
+                        AddressSanitizer: each target's corpus, then 20 seconds, or so many, from
+                        there. `fuzz FILE` runs an input that has failed.
   package               What `cargo package` packs builds by itself, with and without nvcc: the
                         library, the C interface, the candle adapter.
   install --prefix P    The C interface under the folder P: libcosmoe.so and .a, cosmoe.h, cosmoe.pc.
@@ -76,6 +80,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["kernels"] => budget::kernels(),
         ["budgets"] => budgets::budgets(false),
         ["budgets", "--bless"] => budgets::budgets(true),
+        ["fuzz"] => fuzz::fuzz(None),
+        ["fuzz", argument] => fuzz::fuzz(Some(argument)),
         ["package"] => package::package(),
         ["install", "--prefix", prefix] => install::install(prefix),
         ["install", ..] => {
@@ -86,15 +92,16 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["emulate", "--", command @ ..] => emulate::emulate(command),
         ["emulate", ..] => emulate::emulate(&[]),
         [
-            task @ ("test" | "lint" | "toolkit" | "kernels" | "budgets" | "package" | "prove"),
+            task @ ("test" | "lint" | "toolkit" | "kernels" | "budgets" | "fuzz" | "package"
+            | "prove"),
             rest @ ..,
         ] => {
             let found = rest.join(" ");
             Err(Failure::usage(format!("{task}: unexpected '{found}'; see `cargo xtask help`")))
         }
         [task, ..] => {
-            let expected = "expected test, lint, toolkit, kernels, budgets, package, prove, install, \
-                            emulate or help";
+            let expected = "expected test, lint, toolkit, kernels, budgets, fuzz, package, prove, \
+                            install, emulate or help";
             Err(Failure::usage(format!("{expected}, found '{task}'; see `cargo xtask help`")))
         }
     }

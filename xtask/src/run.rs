@@ -90,6 +90,14 @@ pub(crate) fn execute(command: &mut Command) -> Result<()> {
 /// Runs commands to their end, as many at a time as there are cores. What one prints follows its title when
 /// it has ended.
 pub(crate) fn execute_all(commands: Vec<(String, Command)>) -> Result<()> {
+    execute_all_telling(commands, |said, _| said.to_owned())
+}
+
+/// The same, where of what a command prints only so much is told; that depends on whether it succeeded.
+pub(crate) fn execute_all_telling(
+    commands: Vec<(String, Command)>,
+    tell: impl Fn(&str, bool) -> String + Sync,
+) -> Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let queue = Mutex::new(commands.into_iter());
     let first_failure = Mutex::new(None);
@@ -97,7 +105,7 @@ pub(crate) fn execute_all(commands: Vec<(String, Command)>) -> Result<()> {
         // Nothing panics while one of them is locked.
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         while let Some((title, mut command)) = next() {
-            let result = captured(&title, &mut command);
+            let result = captured(&title, &mut command, &tell);
             let mut failure = first_failure.lock().unwrap_or_else(PoisonError::into_inner);
             if let (Err(error), None) = (result, &*failure) {
                 *failure = Some(error);
@@ -109,10 +117,10 @@ pub(crate) fn execute_all(commands: Vec<(String, Command)>) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-fn captured(title: &str, command: &mut Command) -> Result<()> {
+fn captured(title: &str, command: &mut Command, tell: impl Fn(&str, bool) -> String) -> Result<()> {
     let output = command.output().map_err(|error| cannot_start(command, &error))?;
     let [said, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    println!("{title}\n{errors}{said}");
+    println!("{title}\n{}", tell(&format!("{errors}{said}"), output.status.success()));
     succeeded(command, output.status)
 }
 
