@@ -79,7 +79,8 @@ fn pkg_config(prefix: &Path, version: &str, private: &str) -> String {
 
 /// What a program that links the static library needs besides: what every Rust library does.
 fn native_libraries() -> Result<String> {
-    let folder = target_dir().join("native-libraries");
+    // Of its own: another install may be at the same place.
+    let folder = target_dir().join("native-libraries").join(std::process::id().to_string());
     create(&folder)?;
     let source = folder.join("empty.rs");
     write(&source, "")?;
@@ -87,6 +88,7 @@ fn native_libraries() -> Result<String> {
     rustc.args(["--crate-type", "staticlib", "--print", "native-static-libs", "--out-dir"]);
     let output = rustc.arg(&folder).arg(&source).output();
     let output = output.map_err(|error| cannot_start(&rustc, &error))?;
+    let _ = std::fs::remove_dir_all(&folder);
     let said = String::from_utf8_lossy(&output.stderr);
     let found = said.lines().find_map(|line| line.split_once("native-static-libs: "));
     let (_, libraries) = found.ok_or_else(|| {

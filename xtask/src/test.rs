@@ -31,6 +31,8 @@ pub(crate) fn test(all: bool) -> Result<()> {
     steps.run("the C interface on the emulated device", || {
         let mut tests = command(C_TESTS, all);
         emulate::prepare(&mut tests)?;
+        // The second is for workspaces and tensors of another one.
+        tests.env("CUDA_EMULATOR_DEVICES", "2");
         execute(&mut tests)
     })?;
     steps.command("the C interface, handles checked", &mut command(C_CHECKED, all))?;

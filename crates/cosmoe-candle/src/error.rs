@@ -77,9 +77,15 @@ mod tests {
 
     #[test]
     fn driver_errors_stay_what_they_are_in_candle() {
-        let error = candle_core::Error::from(Error::from(cosmoe::Error::KernelsNotBuilt));
-        let candle_core::Error::Cuda(inner) = &error else { panic!("{error}") };
-        assert_eq!(inner.downcast_ref(), Some(&cosmoe::Error::KernelsNotBuilt));
+        use cosmoe::Error as Of;
+        let old = Of::DriverTooOld { expected: "2".to_owned(), found: "1".to_owned() };
+        let failed = Of::Cuda { code: 700, name: "a", hint: "b" };
+        for of in [Of::DriverNotFound, Of::NoDevice, Of::KernelsNotBuilt, old, failed] {
+            let error = candle_core::Error::from(Error::from(of.clone()));
+            let candle_core::Error::Cuda(inner) = &error else { panic!("{error}") };
+            assert_eq!(inner.downcast_ref(), Some(&of));
+        }
+        let error = candle_core::Error::from(Error::from(Of::KernelsNotBuilt));
         assert_eq!(error.to_string(), "this build of cosmoe holds no CUDA kernels");
     }
 

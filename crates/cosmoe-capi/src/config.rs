@@ -400,6 +400,94 @@ mod tests {
     }
 
     #[test]
+    fn every_choice_is_the_one_of_its_name() {
+        use cosmoe_bias_placement::*;
+        use cosmoe_capacity::*;
+        use cosmoe_drop_policy::*;
+        use cosmoe_gate::*;
+        use cosmoe_group_score::*;
+        use cosmoe_score::*;
+
+        let of = |change: &dyn Fn(&mut cosmoe_router_config)| {
+            let mut config = std::mem::MaybeUninit::<cosmoe_router_config>::uninit();
+            // SAFETY: there is room for the struct, which the call fills.
+            unsafe {
+                let size = size_of::<cosmoe_router_config>();
+                cosmoe_router_config_init(config.as_mut_ptr(), size, 8, 2);
+                let mut config = config.assume_init();
+                change(&mut config);
+                router(&raw const config).unwrap()
+            }
+        };
+        let builder = || RouterConfig::builder(8, 2);
+        let perturbed = Score::PerturbedCosine { tau_token: 0.0, tau_expert: 1e-3 };
+        for (number, score) in [
+            (COSMOE_SCORE_PERTURBED_COSINE, perturbed),
+            (COSMOE_SCORE_COSINE, Score::Cosine),
+            (COSMOE_SCORE_LINEAR, Score::Linear),
+            (COSMOE_SCORE_LAPLACE, Score::Laplace),
+        ] {
+            let expected = builder().score(score).build().unwrap();
+            assert_eq!(of(&|c| c.score = number as i32), expected);
+        }
+        for renormalize in [false, true] {
+            for (number, gate) in [
+                (COSMOE_GATE_SOFTMAX_SELECTED, Gate::SoftmaxSelected),
+                (COSMOE_GATE_SOFTMAX_ALL, Gate::SoftmaxAll { renormalize }),
+                (COSMOE_GATE_SIGMOID, Gate::Sigmoid { renormalize }),
+                (COSMOE_GATE_SQRT_SOFTPLUS, Gate::SqrtSoftplus { renormalize }),
+                (COSMOE_GATE_IDENTITY, Gate::Identity),
+            ] {
+                let found = of(&|c| (c.gate, c.renormalize) = (number as i32, renormalize.into()));
+                assert_eq!(found, builder().gate(gate).build().unwrap());
+            }
+        }
+        for (number, placement) in [
+            (COSMOE_BIAS_IN_SCORE, BiasPlacement::InScore),
+            (COSMOE_BIAS_AFTER_SELECTION, BiasPlacement::AfterSelection),
+            (COSMOE_BIAS_SELECTION_ONLY, BiasPlacement::SelectionOnly),
+        ] {
+            let expected = builder().bias_placement(placement).build().unwrap();
+            assert_eq!(of(&|c| c.bias_placement = number as i32), expected);
+        }
+        for (number, score) in [
+            (COSMOE_GROUP_SUM_OF_TOP_TWO, GroupScore::SumOfTopTwo),
+            (COSMOE_GROUP_MAX, GroupScore::Max),
+        ] {
+            let found = of(&|c| {
+                (c.num_groups, c.top_groups, c.group_score) = (4, 2, number as i32);
+            });
+            assert_eq!(found, builder().groups(4, 2, score).build().unwrap());
+        }
+        for (number, capacity) in [
+            (COSMOE_CAPACITY_UNLIMITED, Capacity::Unlimited),
+            (COSMOE_CAPACITY_PER_EXPERT, Capacity::PerExpert(3)),
+            (COSMOE_CAPACITY_FACTOR, Capacity::Factor(1.5)),
+        ] {
+            for (policy, drops) in [
+                (COSMOE_DROP_BY_POSITION, DropPolicy::Position),
+                (COSMOE_DROP_BY_WEIGHT, DropPolicy::Weight),
+            ] {
+                let config = cosmoe_plan_config {
+                    struct_size: size_of::<cosmoe_plan_config>(),
+                    num_experts: 8,
+                    align: 4,
+                    capacity: number as i32,
+                    drop_policy: policy as i32,
+                    capacity_per_expert: 3,
+                    capacity_factor: 1.5,
+                    window_begin: 1,
+                    window_end: 7,
+                };
+                let expected = PlanConfig::builder(8).align(4).capacity(capacity);
+                let expected = expected.drop_policy(drops).expert_window(1..7).build().unwrap();
+                // SAFETY: the struct has its size.
+                assert_eq!(unsafe { plan("config", &raw const config) }.unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
     fn first_sizes_are_those_of_today() {
         // Until the first struct grows: then its own stays, and this test is for the others.
         assert_eq!(size_of::<cosmoe_router_config>(), cosmoe_router_config::FIRST_SIZE);

@@ -268,3 +268,22 @@ macro_rules! on {
     };
 }
 pub(crate) use on;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_run_on_as_many_threads_as_were_asked_for() {
+        // Outside of every pool, where rayon's shared one helps.
+        for threads in [0, 1] {
+            let home = OnCpu::new(threads).unwrap();
+            assert_eq!(home.install(rayon::current_thread_index), None);
+        }
+        let one = OnCpu::new(1).unwrap();
+        assert_eq!(format!("{:?}", one.cpu), format!("{:?}", Cpu::new().with_tasks(1)));
+        let three = OnCpu::new(3).unwrap();
+        assert!(three.install(rayon::current_thread_index).is_some());
+        assert_eq!(three.install(rayon::current_num_threads), 3);
+    }
+}

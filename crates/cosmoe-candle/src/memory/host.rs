@@ -91,3 +91,25 @@ impl<T: Stored> Write<T, Host> for &mut [T] {
         VectorMut::new(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_kept_for_the_next_call() {
+        let memory = HostMemory::default();
+        let size = WorkspaceSize { scratch: 100, state: 0 };
+        let failed = || cosmoe::Error::KernelsNotBuilt;
+        memory.with_workspace(size, |_| Ok(())).unwrap();
+        memory.with_workspace(size, |_| Err(failed())).unwrap_err();
+        assert_eq!(memory.idle().len(), 1);
+        // Two calls at once have one each.
+        let inside = |_: Workspace<'_, Host>| {
+            memory.with_workspace(size, |_| Ok(())).unwrap();
+            Ok(())
+        };
+        memory.with_workspace(size, inside).unwrap();
+        assert_eq!(memory.idle().len(), 2);
+    }
+}

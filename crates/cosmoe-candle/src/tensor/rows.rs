@@ -196,6 +196,9 @@ mod tests {
         check_rows(cube().narrow(1, 2, 1), true);
         check_rows(cube().narrow(0, 2, 1).unwrap().narrow(1, 1, 3), true);
         check_rows(cube().get_on_dim(1, 3), true);
+        // Three leading dimensions that step as one.
+        check_rows(cube().reshape((3, 2, 2, 5)), true);
+        check_rows(cube().reshape((3, 2, 2, 5)).unwrap().narrow(3, 1, 3), true);
         // One column: its stride says nothing.
         check_rows(cube().get(2).unwrap().narrow(1, 4, 1), true);
         check_rows(cube().narrow(2, 4, 1), true);
@@ -218,6 +221,8 @@ mod tests {
         check_rows(cube().t(), false);
         check_rows(cube().transpose(0, 1), false);
         check_rows(cube().narrow(1, 1, 2), false);
+        // Columns apart, of rows that do not overlap.
+        check_rows(cube().get_on_dim(2, 1), false);
         check_rows(cube().get(0).unwrap().get(1).unwrap().broadcast_as((7, 5)), false);
         check_rows(cube().get(1).unwrap().narrow(1, 1, 1).unwrap().broadcast_as((4, 3)), false);
         check_rows(cube().get(1).unwrap().broadcast_as((2, 4, 5)), false);
@@ -239,6 +244,16 @@ mod tests {
             let (found, in_place) = taken(&tensor);
             assert_eq!(found, vec![vec![0_f32; tensor.dims()[2]]; rows]);
             assert!(in_place);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_part_of_no_graph() {
+        let place = Place::Host(std::sync::Arc::default());
+        let var = candle_core::Var::from_tensor(&cube()).unwrap();
+        for tensor in [var.as_tensor().clone(), var.t().unwrap(), var.get(1).unwrap()] {
+            let rows = Rows::new("experts", &tensor, &place, &[DType::F32]).unwrap();
+            assert!(tensor.track_op() && !rows.tensor.track_op());
         }
     }
 

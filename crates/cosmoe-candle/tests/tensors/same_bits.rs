@@ -138,10 +138,11 @@ fn selections_from_logits() -> Result<()> {
         for dtype in FLOATS {
             let logits = random(1, &[31, 64], dtype, &device)?;
             let experts = random(2, &[64, 8], DType::F32, &device)?;
-            let (z, w) = (Matrix::of(&logits)?, Matrix::of(&experts)?);
+            let bias = random(3, &[64], DType::F32, &device)?;
+            let (z, w, b) = (Matrix::of(&logits)?, Matrix::of(&experts)?, floats(&bias)?);
             for config in configs(64, 5)? {
-                let mut expected = cosmoe::Router::new(config.clone(), w.view()?)?;
-                let router = Router::new(config.clone(), &experts)?;
+                let mut expected = cosmoe::Router::new(config.clone(), w.view()?)?.with_bias(&b);
+                let router = Router::new(config.clone(), &experts)?.with_bias(&bias)?;
                 let what = format!("{device:?} {dtype:?} {config:?}");
                 same_routing(&router.select(&logits)?, &expected.select(z.view()?)?, &what)?;
             }

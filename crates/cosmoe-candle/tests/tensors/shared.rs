@@ -99,6 +99,26 @@ fn a_bias_is_read_where_it_is_or_as_it_was() -> Result<()> {
 }
 
 #[test]
+fn a_projection_is_read_where_it_is() -> Result<()> {
+    for device in devices() {
+        let tokens = random(1, &[20, 16], DType::F32, &device)?;
+        let experts = random(2, &[4, 8], DType::F32, &device)?;
+        let router = Router::new(RouterConfig::builder(4, 2).build()?, &experts)?;
+        let (before, after) =
+            (random(3, &[8, 16], DType::F32, &device)?, random(4, &[8, 16], DType::F32, &device)?);
+        let with = |weight: &Tensor| router.clone().with_projection(weight, None);
+        let answer = |router: &Router| bits(&router.route(&tokens)?.weights);
+        let (old, new) = (answer(&with(&before)?)?, answer(&with(&after)?)?);
+        let weight = Var::from_tensor(&before)?;
+        let projected = with(&weight)?;
+        assert_eq!(answer(&projected)?, old);
+        weight.set(&after)?;
+        assert_eq!(answer(&projected)?, new);
+    }
+    Ok(())
+}
+
+#[test]
 fn threads_share_a_router() -> Result<()> {
     for device in devices() {
         let experts = random(1, &[64, 128], DType::F32, &device)?;

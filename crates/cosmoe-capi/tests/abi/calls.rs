@@ -9,6 +9,7 @@ use cosmoe_capi::*;
 pub(crate) type Status = cosmoe_status;
 
 pub(crate) const BF16: DLDataType = DLDataType { code: 4, bits: 16, lanes: 1 };
+pub(crate) const F16: DLDataType = DLDataType { code: 2, bits: 16, lanes: 1 };
 pub(crate) const F32: DLDataType = DLDataType { code: 2, bits: 32, lanes: 1 };
 pub(crate) const I32: DLDataType = DLDataType { code: 0, bits: 32, lanes: 1 };
 pub(crate) const U32: DLDataType = DLDataType { code: 1, bits: 32, lanes: 1 };

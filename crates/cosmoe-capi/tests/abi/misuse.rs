@@ -1,16 +1,16 @@
 //! Every function with wrong arguments: a status and a message each time, nothing written, and the next
 //! valid call works.
 
-use std::ptr::{null_mut, without_provenance_mut};
+use std::ptr::{null, null_mut, without_provenance_mut};
 
-use crate::calls::{Device, F32, Status, Tensor, message, ok, size};
+use crate::calls::{Device, F16, F32, Status, Tensor, U8, message, ok, size};
 use crate::layer::{Call, Layer};
-use cosmoe_capi::{cosmoe_workspace_free, cosmoe_workspace_new, cosmoe_workspace_size};
+use cosmoe_capi::*;
 
 /// A way to spoil a tensor, and the status that follows.
 type Spoil = (&'static str, fn(&mut Tensor), Status);
 
-const SPOILS: [Spoil; 17] = [
+const SPOILS: [Spoil; 19] = [
     ("another dtype", |t| t.dl.dtype.bits = 64, Status::COSMOE_DTYPE_MISMATCH),
     ("an unknown dtype", |t| t.dl.dtype.code = 77, Status::COSMOE_DTYPE_MISMATCH),
     ("vectors of elements", |t| t.dl.dtype.lanes = 2, Status::COSMOE_DTYPE_MISMATCH),
@@ -22,6 +22,8 @@ const SPOILS: [Spoil; 17] = [
     ("a huge length", |t| t.resize(i64::MAX), Status::COSMOE_SIZE_NOT_SUPPORTED),
     ("overlapping rows", |t| restride_all(t, 0), Status::COSMOE_INVALID_STRIDE),
     ("a step backwards", |t| restride_all(t, -1), Status::COSMOE_INVALID_STRIDE),
+    ("columns apart", columns_apart, Status::COSMOE_INVALID_STRIDE),
+    ("another device's number", |t| t.dl.device.device_id = 7, Status::COSMOE_WRONG_DEVICE),
     ("another device type", |t| t.dl.device.device_type = 10, Status::COSMOE_WRONG_DEVICE),
     ("another kind of device", other_device, Status::COSMOE_WRONG_DEVICE),
     ("no memory", |t| t.dl.data = null_mut(), Status::COSMOE_INVALID_ARGUMENT),
@@ -33,6 +35,11 @@ const SPOILS: [Spoil; 17] = [
 fn restride_all(tensor: &mut Tensor, stride: i64) {
     let strides = [stride, stride];
     tensor.restride(&strides[..tensor.dl.ndim as usize]);
+}
+
+/// Rows that do not overlap, whose elements are not side by side.
+fn columns_apart(tensor: &mut Tensor) {
+    tensor.restride(&[1000, 2][2 - tensor.dl.ndim as usize..]);
 }
 
 /// The last element that fits there is the first one.
@@ -50,7 +57,9 @@ fn harmless(argument: &str, tensor: &Tensor, spoil: &str) -> bool {
         "no dimension" => argument == "num_tokens",
         "an unaligned start" => tensor.dl.dtype.bits == 8,
         // Of one element no stride matters.
-        "overlapping rows" | "a step backwards" => tensor.is_one(),
+        "overlapping rows" | "a step backwards" | "columns apart" => tensor.is_one(),
+        // There is one CPU, whatever its number.
+        "another device's number" => tensor.dl.device.device_type == 1,
         _ => false,
     }
 }
@@ -205,6 +214,126 @@ fn there_again(cuda: &Device) -> Layer {
     Layer::new(cuda.clone())
 }
 
+/// Where there are two: their default streams have the same number.
+#[test]
+fn a_workspace_of_another_cuda_device() {
+    let devices = Device::all();
+    if devices.len() == 1 || cosmoe::cuda::Cuda::new(1).is_err() {
+        return;
+    }
+    let mut layer = Layer::new(devices[1].clone());
+    let backend = |device_id| {
+        let device = DLDevice { device_type: 2, device_id };
+        let struct_size = size_of::<cosmoe_backend_config>();
+        let config =
+            cosmoe_backend_config { struct_size, device, stream: null_mut(), num_threads: 0 };
+        let mut backend = null_mut();
+        // SAFETY: the struct has its size.
+        ok(unsafe { cosmoe_backend_new(&raw const config, &raw mut backend) });
+        backend
+    };
+    let (here, there) = (backend(0), backend(1));
+    let (mut router, mut workspace) = (null_mut(), null_mut());
+    let learned = crate::calls::weights(layer.experts.raw());
+    let config = layer.config;
+    // SAFETY: structs have their sizes, the tensor outlives the router, handles are alive.
+    unsafe {
+        ok(cosmoe_router_new(here, &raw const config, &raw const learned, &raw mut router));
+        ok(cosmoe_workspace_borrow(there, null(), null(), &raw mut workspace));
+    }
+    let own = std::mem::replace(&mut layer.router, router);
+    let enough = std::mem::replace(&mut layer.workspace, workspace);
+    let call = layer.calls().into_iter().find(|call| call.name == "cosmoe_route").unwrap();
+    assert_eq!(call.make(&layer), Status::COSMOE_WRONG_DEVICE);
+    let expected = "workspace: expected memory of CUDA device 0, found memory of CUDA device 1";
+    assert_eq!(message(), expected);
+    (layer.router, layer.workspace) = (own, enough);
+    // SAFETY: nothing uses them after this.
+    unsafe {
+        ok(cosmoe_workspace_free(workspace));
+        ok(cosmoe_router_free(router));
+        ok(cosmoe_backend_free(here));
+        ok(cosmoe_backend_free(there));
+    }
+}
+
+/// Each of them valid, but not beside the others.
+#[test]
+fn tensors_that_do_not_fit_the_others() {
+    use crate::layer::{D, E, K, T};
+    for device in Device::all() {
+        let layer = Layer::new(device.clone());
+        let dtype = Status::COSMOE_DTYPE_MISMATCH;
+        let shape = Status::COSMOE_SHAPE_MISMATCH;
+        let new = |dtype, shape: &[i64]| Tensor::new(&device, dtype, shape);
+        for (name, which, tensor, status, expected) in [
+            (
+                "cosmoe_combine",
+                3,
+                new(F16, &[T, D]),
+                dtype,
+                "out: expected dtype f32, that of grouped, found f16",
+            ),
+            (
+                "cosmoe_gather",
+                2,
+                new(F16, &[T * K, D]),
+                dtype,
+                "grouped: expected dtype f32, the tokens', found f16",
+            ),
+            (
+                "cosmoe_router_new",
+                0,
+                new(F16, &[E, D]),
+                dtype,
+                "experts: expected dtype f32 (behind a projection), found f16",
+            ),
+            (
+                "cosmoe_router_new",
+                1,
+                new(F32, &[E + 1]),
+                shape,
+                "bias: expected shape [6], found [7]",
+            ),
+            (
+                "cosmoe_router_new",
+                2,
+                new(F32, &[D + 1, 7]),
+                shape,
+                "projection: expected shape [12, 7], found [13, 7]",
+            ),
+            (
+                "cosmoe_router_new",
+                3,
+                new(F32, &[D + 1]),
+                shape,
+                "projection_bias: expected shape [12], found [13]",
+            ),
+        ] {
+            let mut wrong = layer.calls().into_iter().find(|call| call.name == name).unwrap();
+            wrong.tensors[which].1 = tensor;
+            assert_eq!(wrong.make(&layer), status, "{expected}");
+            assert_eq!(message(), expected);
+            assert!(wrong.tensors[wrong.outputs..].iter().all(|(_, out)| out.is_untouched()));
+        }
+        // The scores of a selection are its logits.
+        let call = layer.calls().into_iter().find(|call| call.name == "cosmoe_select").unwrap();
+        let [logits, count, ids, weights] = [0, 1, 2, 3].map(|which| call.tensors[which].1.raw());
+        let scores = new(F32, &[T, E]);
+        let struct_size = size_of::<cosmoe_select_args>();
+        let args = cosmoe_select_args { struct_size, logits, num_tokens: count };
+        let struct_size = size_of::<cosmoe_route_out>();
+        let out = cosmoe_route_out { struct_size, ids, weights, scores: scores.raw() };
+        // SAFETY: structs have their sizes, tensors are what they say, handles are alive.
+        let status = unsafe {
+            cosmoe_select(layer.router, &raw const args, &raw const out, layer.workspace)
+        };
+        assert_eq!(status, Status::COSMOE_INVALID_ARGUMENT);
+        let expected = "out.scores: expected NULL, as the logits are the scores, found 0x";
+        assert!(message().starts_with(expected), "{}", message());
+    }
+}
+
 /// Bytes that are zeroed and lent cannot be the same.
 #[test]
 fn a_borrowed_workspace_in_its_own_memory() {
@@ -219,6 +348,11 @@ fn a_borrowed_workspace_in_its_own_memory() {
         assert_eq!(wrong.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
         let expected = "state: expected memory apart from scratch, found memory that overlaps it";
         assert_eq!(message(), expected);
+        // Two parts of one allocation are apart.
+        let mut beside = wrong;
+        (beside.tensors[1].1.dl.byte_offset, beside.tensors[0].1.dl.byte_offset) = (0, 32);
+        beside.tensors.iter_mut().for_each(|(_, part)| part.resize(32));
+        ok(beside.make(&layer));
     }
 }
 
@@ -229,13 +363,24 @@ fn a_workspace_of_another_stream() {
         let Device::Cuda(_) = &device else { continue };
         let other = Device::Cuda(cosmoe::cuda::Cuda::new(0).unwrap());
         let (mut layer, other) = (Layer::new(device), Layer::new(other));
-        let own = std::mem::replace(&mut layer.workspace, other.workspace);
+        // The library's memory, and memory that was borrowed.
+        let scratch = Tensor::new(&other.device, U8, &[1 << 20]);
+        let mut borrowed = null_mut();
+        // SAFETY: the tensor is what it says, and outlives the workspace.
+        ok(unsafe {
+            cosmoe_workspace_borrow(other.backend, scratch.raw(), null(), &raw mut borrowed)
+        });
         let call = layer.calls().into_iter().find(|call| call.name == "cosmoe_route").unwrap();
-        assert_eq!(call.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
-        let expected =
-            "workspace: expected what belongs to this backend's stream, found another stream's";
-        assert_eq!(message(), expected);
-        layer.workspace = own;
-        ok(call.make(&layer));
+        for others in [other.workspace, borrowed] {
+            let own = std::mem::replace(&mut layer.workspace, others);
+            assert_eq!(call.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
+            let expected =
+                "workspace: expected what belongs to this backend's stream, found another stream's";
+            assert_eq!(message(), expected);
+            layer.workspace = own;
+            ok(call.make(&layer));
+        }
+        // SAFETY: nothing uses it after this.
+        ok(unsafe { cosmoe_workspace_free(borrowed) });
     }
 }

@@ -377,10 +377,24 @@ fn places_that_are_no_backend() {
         status
     };
     no(refused(|c| c.num_threads = -1), "config.num_threads: expected 0 to 4096, found -1");
+    no(refused(|c| c.num_threads = 4097), "config.num_threads: expected 0 to 4096, found 4097");
     no(
         refused(|c| c.stream = std::ptr::dangling_mut::<u8>().cast()),
         "config.stream: expected NULL on the CPU, found 0x1",
     );
+    no(
+        refused(|c| (c.device.device_type, c.num_threads) = (2, 1)),
+        "config.num_threads: expected 0 on CUDA, found 1",
+    );
+    no(
+        refused(|c| c.device = DLDevice { device_type: 2, device_id: -1 }),
+        "config.device: expected a device's number, found -1",
+    );
+    if Device::all().len() > 1 {
+        let status = refused(|c| c.device = DLDevice { device_type: 2, device_id: 99 });
+        assert_eq!(status, Status::COSMOE_INVALID_ARGUMENT);
+        assert!(message().ends_with(", found 99"), "{}", message());
+    }
     assert_eq!(refused(|c| c.device.device_type = 10), Status::COSMOE_UNSUPPORTED);
     let expected = "config.device: not supported by this backend: expected kDLCPU (1) or kDLCUDA (2), found device type 10, number 0";
     assert_eq!(message(), expected);

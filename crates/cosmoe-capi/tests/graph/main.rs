@@ -59,6 +59,10 @@ fn a_layer_in_a_graph() {
         let allocates = cosmoe_workspace_new(layer.backend, &raw const bytes, &raw mut made);
         assert_eq!(allocates, Status::COSMOE_INVALID_ARGUMENT);
         assert!(made.is_null());
+        let borrow = calls.iter().find(|call| call.name == "cosmoe_workspace_borrow").unwrap();
+        assert_eq!(borrow.make(&layer), Status::COSMOE_INVALID_ARGUMENT);
+        let expected = "backend: expected one whose stream is not being captured, as this call zeroes state, found a capture";
+        assert_eq!(message(), expected);
         let mut needed = size();
         ok(cosmoe_route_workspace(layer.router, 1, F32, &raw mut needed));
         let freed = std::mem::replace(&mut spare.workspace, null_mut());
