@@ -126,6 +126,10 @@ fn the_documentations_programs() {
             if let Some((_, expected)) = program.split_once("ids[3]); /* ") {
                 assert_eq!(said.trim(), expected.split_once(" */").unwrap().0, "{file}");
             }
+            if program.contains("device type %d: ready") {
+                let ready = said.lines().filter(|line| line.ends_with(": ready")).count();
+                assert_eq!(ready, devices().len(), "{said}");
+            }
             count += 1;
         }
     }
