@@ -1,11 +1,12 @@
 //! Calls captured into a graph, and the graph launched with other numbers in the same memory.
+#![allow(unsafe_code)]
 
-use cosmoe::cuda::{Buffer, StreamWorkspace, interop};
+use cosmoe::cuda::{Buffer, Cuda, StreamWorkspace, interop};
 use cosmoe::{
     Backend, CombineArgs, Cpu, GatherArgs, MatrixRef, PrepareArgs, RouterConfig, WorkspaceSize,
     oracle,
 };
-use cudarc::driver::{CudaContext, sys};
+use cudarc::driver::{CudaContext, result, sys};
 use half::bf16;
 
 use crate::common::Rng;
@@ -16,6 +17,7 @@ crate::tests!("graphs":
     prepare_refuses_a_capture_and_leaves_it_whole,
     a_weight_update_is_captured_and_replayed,
     what_is_dropped_in_a_capture_is_freed_later,
+    what_is_dropped_in_a_capture_goes_with_the_stream,
     waiting_and_allocating_refuse_a_capture,
 );
 
@@ -207,6 +209,35 @@ fn what_is_dropped_in_a_capture_is_freed_later() {
     }
     // The next allocation of the stream frees it.
     drop(StreamWorkspace::new(&cuda, WorkspaceSize { scratch: 1, state: 1 }).unwrap());
+    let after = free_bytes();
+    assert!(after + (32 << 20) > before, "{before} bytes were free, now {after}");
+}
+
+/// Where the backend has made the stream, and no later call would free it.
+fn what_is_dropped_in_a_capture_goes_with_the_stream() {
+    let context = CudaContext::new(0).unwrap();
+    let free_bytes = || {
+        context.synchronize().unwrap();
+        context.mem_get_info().unwrap().0
+    };
+    let round = || {
+        let cuda = Cuda::new(0).unwrap();
+        let workspace = StreamWorkspace::new(&cuda, SIZE).unwrap();
+        let stream: sys::CUstream = cuda.stream().cast();
+        // SAFETY: the stream is the backend's, and alive.
+        unsafe { result::stream::begin_capture(stream, MODE) }.unwrap();
+        drop(workspace);
+        // SAFETY: as above.
+        let graph = unsafe { result::stream::end_capture(stream) }.unwrap();
+        // SAFETY: the graph is used by nobody.
+        unsafe { result::graph::destroy(graph) }.unwrap();
+    };
+    // What the driver takes for good is taken.
+    round();
+    let before = free_bytes();
+    for _ in 0..3 {
+        round();
+    }
     let after = free_bytes();
     assert!(after + (32 << 20) > before, "{before} bytes were free, now {after}");
 }

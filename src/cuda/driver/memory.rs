@@ -91,7 +91,7 @@ pub(in crate::cuda) fn zero(stream: &Stream, address: u64, bytes: usize) -> Resu
 
 /// Frees what was given up while the stream was being captured. It is not any more, and its context is
 /// current.
-fn free_parked(stream: &Stream) -> Result<()> {
+pub(super) fn free_parked(stream: &Stream) -> Result<()> {
     for address in stream.context().unpark(stream.as_raw().addr()) {
         free(stream, address)?;
     }

@@ -9,6 +9,7 @@ use cudarc::driver::sys;
 
 use super::check;
 use super::context::{Context, Current};
+use super::memory::free_parked;
 use crate::error::{Error, Result};
 
 /// Handles that name a stream of the current context: the legacy default stream (as 0 and as 1) and
@@ -192,7 +193,11 @@ fn pointer_attribute(attribute: sys::CUpointer_attribute, address: usize) -> Res
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let (Owner::Us, Ok(_current)) = (&self.owner, self.context.enter()) {
+        if let (Owner::Us, Ok(current)) = (&self.owner, self.context.enter()) {
+            // What was kept for its next call; later streams may have its handle. As below for errors.
+            if self.is_capturing(&current) == Ok(false) {
+                let _ = free_parked(self);
+            }
             // An error here belongs to work submitted earlier, and has nobody to go to.
             // SAFETY: the stream is ours and nothing uses it after this; the driver lets its work
             // finish first.
