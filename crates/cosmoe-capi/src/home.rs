@@ -58,17 +58,16 @@ pub(crate) struct OnCpu {
 }
 
 /// More threads than any machine has are a slip.
-const MOST_THREADS: i64 = 4096;
+const MOST_THREADS: usize = 4096;
 
 impl OnCpu {
     /// With so many threads. 0 is as many as the process may use, shared by all that say so; 1 is the calling
     /// thread.
     pub(crate) fn new(threads: i64) -> Result<Self> {
-        let most = usize::try_from(MOST_THREADS).unwrap_or(usize::MAX);
         match usize::try_from(threads) {
             Ok(0) => start_shared().map(|()| Self { cpu: Cpu::new(), pool: None }),
             Ok(1) => Ok(Self { cpu: Cpu::new().with_tasks(1), pool: None }),
-            Ok(threads) if threads <= most => {
+            Ok(threads) if threads <= MOST_THREADS => {
                 let pool =
                     builder(threads).build().map_err(|error| not_started(threads, &error))?;
                 Ok(Self { cpu: Cpu::new().with_tasks(threads), pool: Some(pool) })

@@ -139,9 +139,9 @@ thread_local! {
 
 /// Runs the body of a function of the interface: nothing that it does unwinds into the caller.
 pub(crate) fn guard(body: impl FnOnce() -> Result<()>) -> Status {
+    let _standard = Standard::enter();
     // A panic leaves nothing behind that a later call could see: handles are changed under locks
     // that forget a panic, or not at all.
-    let _standard = Standard::enter();
     let outcome = catch_unwind(AssertUnwindSafe(body));
     match outcome.unwrap_or_else(|panic| Err(Failure::Internal(said(&*panic)))) {
         Ok(()) => Status::COSMOE_OK,

@@ -2,10 +2,14 @@
 #![allow(missing_docs, unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+#[path = "../common/device.rs"]
+mod device;
 mod edges;
 mod laid;
 mod layer;
 mod misuse;
+#[path = "../common/numbers.rs"]
+mod numbers;
 mod pointers;
 mod rows;
 mod threads;

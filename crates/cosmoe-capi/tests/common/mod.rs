@@ -1,5 +1,8 @@
 //! An installed prefix, and programs built against it with what pkg-config says.
 
+pub(crate) mod device;
+pub(crate) mod numbers;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

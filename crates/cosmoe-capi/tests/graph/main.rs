@@ -5,9 +5,13 @@
 #[path = "../abi/calls.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod calls;
+#[path = "../common/device.rs"]
+mod device;
 #[path = "../abi/layer.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod layer;
+#[path = "../common/numbers.rs"]
+mod numbers;
 
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
