@@ -45,8 +45,8 @@ cargo xtask TASK
   fuzz [SECONDS]        Calls of the C interface with arguments of any content, under
                         AddressSanitizer: each target's corpus, then 20 seconds, or so many, from
                         there. `fuzz FILE` runs an input that has failed.
-  package               What `cargo package` packs builds by itself, with and without nvcc: the
-                        library, the C interface, the candle adapter.
+  package               What `cargo package` packs of the library builds by itself, with and without
+                        nvcc; of the C interface and the candle adapter it compiles.
   install --prefix P    The C interface under the folder P: libcosmoe.so and .a, cosmoe.h, cosmoe.pc.
   emulate -- COMMAND    Runs COMMAND with the emulated CUDA device for a driver: what it loads as
                         libcuda.so.1 is crates/cuda-emulator, built for release.

@@ -1,5 +1,5 @@
-//! `cargo xtask package`: what `cargo package` puts into the archives builds by itself, the library with
-//! and without nvcc.
+//! `cargo xtask package`: what `cargo package` puts into the library's archive builds by itself, with and
+//! without nvcc, and what it puts into those of its dependents compiles.
 
 use std::collections::BTreeMap;
 use std::env::consts::EXE_SUFFIX;
